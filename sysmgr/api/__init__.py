@@ -1,0 +1,1 @@
+"""The API kit: gate, envelopes, errors, strict JSON, idempotency."""

@@ -1,0 +1,1 @@
+"""Who we are: clusters, hosts, services; manager replicas and the leader lease."""

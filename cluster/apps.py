@@ -1,0 +1,7 @@
+"""The app configuration of `cluster`."""
+
+from django.apps import AppConfig
+
+
+class ClusterConfig(AppConfig):
+    name = "cluster"

@@ -1,0 +1,110 @@
+"""Clusters, hosts and their services; manager members and the one leader lease."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+from django.db.models import Q
+
+
+class ServiceType(models.TextChoices):
+    """The services that sysmgr upgrades, in the order in which a host shows and upgrades them."""
+
+    CLOUD = "cloud"
+    COMPUTE = "compute"
+    STORAGE = "storage"
+
+
+SERVICE_ORDER = {service: place for place, service in enumerate(ServiceType.values)}
+
+
+class Cluster(models.Model):
+    """A set of hosts with settings of its own; the doors obey the default one's."""
+
+    uuid = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=64, unique=True)
+    default = models.BooleanField(default=False)
+    demo = models.BooleanField(default=False, editable=False)
+    create_time = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["default"], condition=Q(default=True), name="cluster_one_default"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Host(models.Model):
+    """A machine (or, for `local`, a directory) that runs services."""
+
+    class Transport(models.TextChoices):
+        LOCAL = "local"
+        SSH = "ssh"
+
+    cluster = models.ForeignKey(Cluster, on_delete=models.PROTECT, related_name="hosts")
+    host_ip = models.CharField("address", max_length=45)
+    transport = models.CharField(max_length=8, choices=Transport, default=Transport.SSH)
+    root = models.CharField(max_length=255, help_text="The host's folder that holds its releases and backups.")
+    create_time = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["cluster", "host_ip"]
+        constraints = [
+            models.UniqueConstraint(fields=["cluster", "host_ip"], name="host_address_once"),
+            models.CheckConstraint(condition=Q(transport__in=["local", "ssh"]), name="host_transport_known"),
+            models.CheckConstraint(condition=Q(root__startswith="/"), name="host_root_absolute"),
+        ]
+
+    def __str__(self) -> str:
+        return self.host_ip
+
+
+class HostService(models.Model):
+    """A service that a host runs, with the version that the host reported last."""
+
+    host = models.ForeignKey(Host, on_delete=models.CASCADE, related_name="services")
+    service_type = models.CharField(max_length=8, choices=ServiceType)
+    version = models.CharField(max_length=64)
+    unmanaged = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["host", "service_type"], name="host_service_once"),
+            models.CheckConstraint(
+                condition=Q(service_type__in=ServiceType.values), name="host_service_type_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.service_type} {self.version}"
+
+
+class Member(models.Model):
+    """A live or past manager process: one row a process, its heartbeat in database time."""
+
+    holder = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    address = models.CharField(max_length=255)
+    version = models.CharField(max_length=64)
+    heartbeat = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.address
+
+
+class LeaderLease(models.Model):
+    """The one lease: whoever holds it leads until it expires; the term only ever grows and fences."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
+    holder = models.UUIDField(null=True)
+    address = models.CharField(max_length=255, blank=True)
+    term = models.PositiveBigIntegerField(default=0)
+    expires_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(id=1), name="leader_lease_single_row")]
+
+    def __str__(self) -> str:
+        return f"term {self.term}"

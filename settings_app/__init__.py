@@ -1,0 +1,1 @@
+"""System settings: one typed table per section per cluster; revisions; mail."""

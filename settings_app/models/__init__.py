@@ -1,0 +1,20 @@
+"""The facts of the settings: one typed table per section, and the revisions of all of them."""
+
+from .access import AccessControlPolicy
+from .login import LoginPolicy, MultiAuthenticationSetting, PasswordComplexityPolicy
+from .mail import MailSetting
+from .revision import SettingRevision
+from .rest import FrontStyleSetting, SnmpSettings, SnmpTarget, StorageSetting
+
+__all__ = [
+    "AccessControlPolicy",
+    "FrontStyleSetting",
+    "LoginPolicy",
+    "MailSetting",
+    "MultiAuthenticationSetting",
+    "PasswordComplexityPolicy",
+    "SettingRevision",
+    "SnmpSettings",
+    "SnmpTarget",
+    "StorageSetting",
+]

@@ -1,0 +1,8 @@
+"""The app configuration of `sysmgr.accounts`."""
+
+from django.apps import AppConfig
+
+
+class AccountsConfig(AppConfig):
+    name = "sysmgr.accounts"
+    label = "accounts"

@@ -1,0 +1,96 @@
+"""Secrets at rest: a lazily opened value and the model field that stores it encrypted."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from django.core.exceptions import FieldError
+from django.db import models
+
+from sysmgr import env
+
+MASK = "********"
+_PREFIX = "enc:1:"
+
+
+@lru_cache(maxsize=1)
+def _fernet() -> MultiFernet:
+    """The keys outside the database, one a line in `<data dir>/keys/field-keys`: the first one writes."""
+    lines = env.key_file("field-keys", lambda: Fernet.generate_key().decode()).split()
+    return MultiFernet([Fernet(line) for line in lines])
+
+
+class SecretUnreadable(Exception):
+    """The stored secret was written with a key that is not in `<data dir>/keys/field-keys`."""
+
+
+class Secret:
+    """A secret that is opened only where it is used; its text form is the mask."""
+
+    def __init__(self, *, stored: str = "", clear: str | None = None) -> None:
+        self._stored = stored
+        self._clear = clear
+
+    def reveal(self) -> str:
+        """Return the clear text, or raise SecretUnreadable."""
+        if self._clear is None:
+            self._clear = self._open() if self._stored else ""
+        return self._clear
+
+    def _open(self) -> str:
+        try:
+            return _fernet().decrypt(self._stored.removeprefix(_PREFIX).encode()).decode()
+        except InvalidToken:
+            raise SecretUnreadable("a stored secret was written with a key that is not here") from None
+
+    def sealed(self) -> str:
+        """Return what the database holds; empty stays empty."""
+        if not self._stored and self._clear:
+            self._stored = _PREFIX + _fernet().encrypt(self._clear.encode()).decode()
+        return self._stored
+
+    def __bool__(self) -> bool:
+        return bool(self._stored or self._clear)
+
+    def __str__(self) -> str:
+        return MASK if self else ""
+
+    def __repr__(self) -> str:
+        return f"<Secret {self}>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self.reveal() == other.reveal()
+
+    def __hash__(self) -> int:
+        return hash(bool(self))
+
+
+class SecretField(models.TextField):  # type: ignore[type-arg]
+    """Text encrypted with keys that lie outside the database; loads as a `Secret`, never as clear text.
+
+    Raising happens when a secret is used, not when its row loads: a lost key must not close every page.
+    """
+
+    def from_db_value(self, value: str | None, expression: Any, connection: Any) -> Secret:
+        """Wrap the stored text."""
+        return Secret(stored=value or "")
+
+    def to_python(self, value: Any) -> Secret:
+        """Accept clear text or a Secret."""
+        return value if isinstance(value, Secret) else Secret(clear=value or "")
+
+    def get_prep_value(self, value: Any) -> str:
+        """Return the sealed text."""
+        return self.to_python(value).sealed()
+
+    def value_to_string(self, obj: models.Model) -> str:
+        """Serialise as sealed text."""
+        return self.to_python(self.value_from_object(obj)).sealed()
+
+    def get_lookup(self, lookup_name: str) -> Any:
+        """Refuse comparisons: the same secret is stored differently each time."""
+        if lookup_name != "isnull":
+            raise FieldError("a SecretField can't be compared in the database")
+        return super().get_lookup(lookup_name)

@@ -1,0 +1,137 @@
+"""The environment: every variable of the product, read once, refused loudly when it makes no sense."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import os
+import re
+import secrets
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import environ
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+environ.Env.read_env(BASE_DIR / ".env")
+_env = environ.Env()
+
+
+class BadEnvironment(SystemExit):
+    """A variable or directory makes no sense: one clear line and exit code 2, no traceback."""
+
+    def __init__(self, variable: str, reason: str) -> None:
+        self.reason = f"sysmgr: {variable}: {reason}"
+        super().__init__(2)
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+def _refuse(variable: str, reason: str) -> BadEnvironment:
+    error = BadEnvironment(variable, reason)
+    os.write(2, f"{error.reason}\n".encode())
+    return error
+
+
+def _flag(name: str, default: bool) -> bool:
+    value = _env.str(name, "").strip().lower()
+    if value in ("", "true", "1", "yes", "on", "false", "0", "no", "off"):
+        return default if value == "" else value in ("true", "1", "yes", "on")
+    raise _refuse(name, f"{value!r} is neither true nor false")
+
+
+def split_bind(bind: str) -> tuple[str, int]:
+    """Return (host, port) of `host:port` or `[ipv6]:port`."""
+    match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([^:\[\]]+)):(\d{1,5})", bind)
+    if not match or not 0 < int(match[3]) < 65536:
+        raise _refuse("SYSMGR_BIND", f"{bind!r} is not host:port")
+    return match[1] or match[2], int(match[3])
+
+
+def _own_address() -> str:
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        # Connecting a datagram socket sends nothing; it only asks the routing table.
+        probe.connect(("192.0.2.1", 9))
+        return str(probe.getsockname()[0])
+    return "127.0.0.1"
+
+
+def _is_wildcard(host: str) -> bool:
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host).is_unspecified
+    return False
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether `host` is a loopback address or the name localhost."""
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost"
+
+
+def key_file(name: str, make: Callable[[], str] = lambda: secrets.token_urlsafe(48)) -> str:
+    """Return the key in `<data dir>/keys/<name>` (mode 0600), made at the first call."""
+    path = DATA_DIR / "keys" / name
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not path.exists():
+            draft = path.with_name(f".{name}.{os.getpid()}")
+            draft.write_text(make() + "\n")
+            draft.chmod(0o600)
+            # A link never overwrites: of two starts at once, the first one's key stays.
+            with contextlib.suppress(FileExistsError):
+                os.link(draft, path)
+            draft.unlink()
+        return path.read_text().strip()
+    except OSError as error:
+        raise _refuse("SYSMGR_DATA_DIR", f"cannot keep keys in {path.parent}: {error.strerror}") from None
+
+
+BIND = _env.str("SYSMGR_BIND", "127.0.0.1:8000")
+BIND_HOST, BIND_PORT = split_bind(BIND)
+DATA_DIR = (BASE_DIR / _env.str("SYSMGR_DATA_DIR", "var")).resolve()
+ADDRESS = _env.str("SYSMGR_ADDRESS", "") or (_own_address() if _is_wildcard(BIND_HOST) else BIND_HOST)
+DEMO = _flag("SYSMGR_DEMO", True)
+TLS_CERT_FILE = _env.str("SYSMGR_TLS_CERT_FILE", "")
+TLS_KEY_FILE = _env.str("SYSMGR_TLS_KEY_FILE", "")
+INSECURE_HTTP = _flag("SYSMGR_INSECURE_HTTP", False)
+USES_TLS = bool(TLS_CERT_FILE) or not (is_loopback(BIND_HOST) or INSECURE_HTTP)
+TRUSTED_PROXIES = _env.list("SYSMGR_TRUSTED_PROXIES", default=[])
+LOCAL_ROOTS = [Path(root).resolve() for root in _env.list("SYSMGR_LOCAL_ROOTS", default=[])]
+SMTP_CA_FILE = _env.str("SYSMGR_SMTP_CA_FILE", "") or None
+TIME_ZONE = _env.str("SYSMGR_TIME_ZONE", "UTC")
+LEASE_TTL_SECONDS = _env.int("SYSMGR_LEASE_TTL_SECONDS", 15)
+WEB_WORKERS = _env.int("SYSMGR_WEB_WORKERS", 2)
+WEB_THREADS = _env.int("SYSMGR_WEB_THREADS", 32)
+
+_address = f"[{ADDRESS}]" if ":" in ADDRESS else ADDRESS
+PUBLIC_URL = _env.str("SYSMGR_PUBLIC_URL", f"{'https' if USES_TLS else 'http'}://{_address}:{BIND_PORT}")
+
+try:
+    ZoneInfo(TIME_ZONE)
+except (KeyError, ValueError, OSError):
+    raise _refuse("SYSMGR_TIME_ZONE", f"{TIME_ZONE!r} is no IANA time zone") from None
+
+
+def database() -> dict[str, object]:
+    """Return Django's database configuration of DATABASE_URL, SQLite in the data dir by default."""
+    url = _env.str("DATABASE_URL", "")
+    try:
+        config = environ.Env.db_url_config(url or f"sqlite:///{DATA_DIR / 'sysmgr.sqlite3'}")
+    except Exception:
+        config = {}
+    if config.get("ENGINE") == "django.db.backends.sqlite3":
+        options = {
+            # IMMEDIATE: a writer waits for the lock at its first statement instead of failing later.
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+        }
+        return {**config, "OPTIONS": options}
+    if config.get("ENGINE") == "django.db.backends.postgresql" and config.get("NAME"):
+        return {**config, "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True, "OPTIONS": {"connect_timeout": 5}}
+    # The URL itself may hold a password: it is never shown.
+    raise _refuse("DATABASE_URL", "is neither sqlite:///<file> nor postgres://<user>@<host>/<name>")

@@ -1,0 +1,1 @@
+"""Upgrade packages, the host-side script, transports, the rolling upgrade engine, backups."""

@@ -1,0 +1,7 @@
+"""The app configuration of `upgrades`."""
+
+from django.apps import AppConfig
+
+
+class UpgradesConfig(AppConfig):
+    name = "upgrades"
