@@ -1,0 +1,68 @@
+"""The API door of accounts: log-in and log-out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework.response import Response
+
+from cluster.members import member_list
+from cluster.models import Cluster
+from sysmgr import env
+from sysmgr.api.envelope import ok
+from sysmgr.api.fields import StrictBooleanField, StrictCharField, StrictSerializer, validated
+from sysmgr.api.views import ApiViewSet
+
+from . import services
+
+
+class LoginInput(StrictSerializer):
+    """Contract §3."""
+
+    user = StrictCharField()
+    password = StrictCharField()
+    tenant = StrictCharField(required=False, allow_blank=True)
+    otp = StrictCharField(required=False, allow_blank=True)
+
+
+class LogoutInput(StrictSerializer):
+    """`all` ends every token of the user."""
+
+    all = StrictBooleanField(default=False)
+
+
+class AuthenticationViewSet(ApiViewSet):
+    """`/v1/authentication/...`."""
+
+    def login(self, request: Any) -> Response:
+        """Exchange user and password for a token."""
+        body = validated(LoginInput, request.data)
+        gate = self.gate(request)
+        clear, row, user = services.log_in(body["user"], body["password"], gate.source, gate.request_id)
+        members = member_list()
+        default = Cluster.objects.filter(default=True).values_list("pk", flat=True).first()
+        return ok(
+            {
+                "token": clear,
+                "expire_time": int(row.expire_time.timestamp()),
+                "user_uuid": str(user.pk),
+                "user_name": user.user_name,
+                "user_role": user.role,
+                "tenant_uuid": "",
+                "default_cluster_uuid": str(default or ""),
+                "must_change_password": False,
+                "notices": [],
+                "system_member_list": {
+                    "leader": members["leader"] or env.ADDRESS,
+                    "candidates": members["candidates"],
+                },
+            }
+        )
+
+    def logout(self, request: Any) -> Response:
+        """End this token, or all of this user's."""
+        body = validated(LogoutInput, request.data)
+        gate = self.gate(request)
+        assert gate.token is not None  # the gate lets nobody without a token come here
+        services.log_out(gate.token, gate.actor, everywhere=body["all"])
+        return ok({})

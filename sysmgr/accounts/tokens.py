@@ -1,0 +1,43 @@
+"""Tokens: made at log-in, looked up by digest, expiring by policy."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import datetime, timedelta
+
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from .models import Token, User
+
+
+def digest(token: str) -> str:
+    """Return what the database keeps of a token. It has 256 random bits, so a fast digest is enough."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def issue(user: User, source: str, seconds: int) -> tuple[str, Token]:
+    """Make a token that lives `seconds`; its clear text is returned once and kept nowhere."""
+    clear = secrets.token_urlsafe(32)
+    now = timezone.now()
+    row = Token.objects.create(
+        user=user,
+        digest=digest(clear),
+        source=source,
+        create_time=now,
+        last_used_time=now,
+        expire_time=now + timedelta(seconds=seconds),
+    )
+    return clear, row
+
+
+def find(clear: str) -> QuerySet[Token]:
+    """Return the query for the token's row with its user."""
+    return Token.objects.filter(digest=digest(clear)).select_related("user")
+
+
+def touch(token: Token, now: datetime) -> None:
+    """Note the use, at most once a minute: a read must not become a write."""
+    if now - token.last_used_time >= timedelta(minutes=1):
+        Token.objects.filter(pk=token.pk).update(last_used_time=now)

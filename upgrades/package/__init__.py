@@ -1,0 +1,1 @@
+"""The signed package format: manifest, signature, build, inspect, unpack."""
