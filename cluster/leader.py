@@ -72,7 +72,10 @@ class Lease:
         if self._file is not None:
             free = Q(pk=1)  # the file lock proves that the former holder is gone
         moved = LeaderLease.objects.filter(free).update(
-            holder=self.holder, address=self.address, term=F("term") + 1, expires_at=now + timedelta(seconds=self.ttl)
+            holder=self.holder,
+            address=self.address,
+            term=F("term") + 1,
+            expires_at=now + timedelta(seconds=self.ttl),
         )
         if not moved:
             return False
@@ -84,9 +87,9 @@ class Lease:
         """Extend the lease, or raise LostLeadership."""
         before = time.monotonic()
         now = database_now()
-        moved = LeaderLease.objects.filter(pk=1, holder=self.holder, term=self.term, expires_at__gt=now).update(
-            expires_at=now + timedelta(seconds=self.ttl)
-        )
+        moved = LeaderLease.objects.filter(
+            pk=1, holder=self.holder, term=self.term, expires_at__gt=now
+        ).update(expires_at=now + timedelta(seconds=self.ttl))
         if not moved:
             self.term = 0
             raise LostLeadership("the lease is not ours any more")

@@ -43,7 +43,11 @@ def validate_http_url(value: str) -> None:
     """Accept an http or https URL."""
     try:
         parts = urlsplit(value)
-        good = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        good = (
+            parts.scheme in ("http", "https")
+            and bool(parts.hostname)
+            and (parts.port is None or parts.port > 0)
+        )
     except ValueError:
         good = False
     if not good or re.search(r"[\s<>\"]", value):

@@ -20,7 +20,11 @@ def commit() -> str:
     """Return the commit of the source tree (40 hex digits; zeros outside a repository)."""
     try:
         done = subprocess.run(
-            ["git", "-C", str(BASE_DIR), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=False
+            ["git", "-C", str(BASE_DIR), "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return _UNKNOWN
@@ -36,4 +40,6 @@ def version_line() -> str:
     common = hashlib.sha1(lock.read_bytes(), usedforsecurity=False).hexdigest() if lock.exists() else _UNKNOWN
     machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
     python = ".".join(map(str, sys.version_info[:3]))
-    return f"{__version__}  @python{python} {platform.system().lower()}/{machine}  SRC#{commit()}  CMN#{common}"
+    return (
+        f"{__version__}  @python{python} {platform.system().lower()}/{machine}  SRC#{commit()}  CMN#{common}"
+    )

@@ -3,8 +3,8 @@
 from .access import AccessControlPolicy
 from .login import LoginPolicy, MultiAuthenticationSetting, PasswordComplexityPolicy
 from .mail import MailSetting
-from .revision import SettingRevision
 from .rest import FrontStyleSetting, SnmpSettings, SnmpTarget, StorageSetting
+from .revision import SettingRevision
 
 __all__ = [
     "AccessControlPolicy",

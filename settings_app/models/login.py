@@ -75,7 +75,8 @@ class MultiAuthenticationSetting(Section):
                 condition=Q(authentication_type__in=["", "totp"]), name="multi_authentication_type_known"
             ),
             models.CheckConstraint(
-                condition=Q(enabled=False) | ~Q(authentication_type=""), name="multi_authentication_needs_type"
+                condition=Q(enabled=False) | ~Q(authentication_type=""),
+                name="multi_authentication_needs_type",
             ),
         ]
 

@@ -20,9 +20,7 @@ from .base import Section, between, bounded
 class FrontStyleSetting(Section):
     """How the log-in page and the header look."""
 
-    login_image = models.CharField(
-        max_length=1024, blank=True, default="", validators=[validate_login_image]
-    )
+    login_image = models.CharField(max_length=1024, blank=True, default="", validators=[validate_login_image])
     navigate_color = models.CharField(max_length=7, blank=True, default="", validators=[validate_color])
     main_body_color = models.CharField(max_length=7, blank=True, default="", validators=[validate_color])
     login_url = models.CharField(max_length=255, blank=True, default="", validators=[validate_http_url])

@@ -32,7 +32,10 @@ _TEXTS = {
 
 
 class _Strict:
-    default_error_messages: ClassVar[dict[str, Any]] = {"required": _TEXTS["required"], "null": _TEXTS["null"]}
+    default_error_messages: ClassVar[dict[str, Any]] = {
+        "required": _TEXTS["required"],
+        "null": _TEXTS["null"],
+    }
 
 
 class StrictBooleanField(_Strict, serializers.BooleanField):
@@ -140,7 +143,9 @@ class StrictSerializer(_Strict, serializers.Serializer[Any]):
 class StrictModelSerializer(StrictSerializer, serializers.ModelSerializer[Any]):
     """Strict fields with the bounds that the model states."""
 
-    serializer_field_mapping: ClassVar[dict[type[models.Field[Any, Any]], type[serializers.Field[Any, Any, Any, Any]]]] = {
+    serializer_field_mapping: ClassVar[
+        dict[type[models.Field[Any, Any]], type[serializers.Field[Any, Any, Any, Any]]]
+    ] = {
         models.BooleanField: StrictBooleanField,
         models.PositiveIntegerField: StrictIntegerField,
         models.CharField: StrictCharField,
@@ -190,7 +195,9 @@ def invalid_model(error: DjangoValidationError, prefix: str) -> InvalidInput:
 
     def texts(language: str) -> dict[str, str]:
         with translation.override(language):
-            return {field: "; ".join(str(m) for m in messages) for field, messages in error.message_dict.items()}
+            return {
+                field: "; ".join(str(m) for m in messages) for field, messages in error.message_dict.items()
+            }
 
     english, chinese = texts("en"), texts("zh-hans")
     return InvalidInput(

@@ -20,6 +20,7 @@ from sysmgr.accounts.models import Token, User
 from sysmgr.audit.services import Actor
 from sysmgr.errors import (
     BodyTooLarge,
+    MalformedBody,
     NotAuthenticated,
     PermissionDenied,
     SysmgrError,
@@ -123,9 +124,11 @@ def read_body(request: HttpRequest, source: str) -> None:
     """Read a JSON body before the first query; raise 413 or 415. The result stays in `request.body`."""
     if request.method not in ("POST", "PUT", "PATCH"):
         return
+    if not int(request.META.get("CONTENT_LENGTH") or 0):
+        raise MalformedBody(reason="it is empty", reason_cn="请求体为空")
     if request.headers.get("Content-Encoding") or not _is_json(request):
         raise UnsupportedMediaType(expected="application/json")
-    if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_BODY_BYTES:
+    if int(request.META["CONTENT_LENGTH"]) > MAX_BODY_BYTES:
         raise BodyTooLarge(limit=MAX_BODY_BYTES)
     with receiving(source):
         _ = request.body

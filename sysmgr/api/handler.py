@@ -45,9 +45,7 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
     error = as_sysmgr_error(exc)
     if error is None:
         return None
-    response = Response(
-        envelope.failure(error), status=error.status, headers=envelope.failure_headers(error)
-    )
+    response = Response(envelope.failure(error), status=error.status, headers=envelope.failure_headers(error))
     view = context.get("view")
     if error.status == 405 and view is not None:
         response["Allow"] = ", ".join(view.allowed_methods)

@@ -23,6 +23,7 @@ _SECTOR = 512
 _ZEROS = bytes(_SECTOR)
 _MAGIC = b"ustar\x0000"
 _CUT = Reason("it ends too early", "文件不完整")
+_DAMAGED = Reason("a record of the archive is damaged", "归档中的记录已损坏")
 _TRAILING = Reason("something follows the end of the archive", "归档结束后仍有多余数据")
 
 
@@ -173,7 +174,10 @@ def _parse_header(header: bytes) -> Member:
     except UnicodeDecodeError:
         raise PackageMemberRefused(raw_name, Reason("a text in it is not UTF-8", "文本不是 UTF-8")) from None
     except (tarfile.HeaderError, ValueError, OverflowError):
-        raise PackageUnreadable(Reason("a record of the archive is damaged", "归档中的记录已损坏")) from None
+        raise PackageUnreadable(_DAMAGED) from None
+    # tarfile also takes other spellings of the sum; the one of POSIX lets no single bit go unseen.
+    if header[148:156] != b"%06o\0 " % (sum(header) - sum(header[148:156]) + 8 * ord(" ")):
+        raise PackageUnreadable(_DAMAGED)
     if fault := _header_fault(info, header):
         raise PackageMemberRefused(info.name, fault)
     return Member(info.name, info.size, info.mode & 0o7777, info.isdir())

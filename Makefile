@@ -1,0 +1,54 @@
+# sysmgr: `make run` serves, `make test` proves. Everything lives in .venv and var.
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+ARGS ?=
+WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-sqlite test-pg lint format lock clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "sysmgr needs Python 3.11 or newer; set PYTHON=" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "Python has no venv; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run-stamp: requirements.lock | $(VENV)/bin/python
+	@echo "installing sysmgr's dependencies (once)" >&2
+	@[ -f $(VENV)/.dev-stamp ] && [ $(VENV)/.dev-stamp -nt requirements.lock ] || $(PY) -m pip install -q --disable-pip-version-check --no-cache-dir --require-hashes -r requirements.lock >&2
+	@touch $@
+
+$(VENV)/.dev-stamp: requirements-dev.lock | $(VENV)/bin/python
+	@echo "installing the test dependencies (once)" >&2
+	@$(PY) -m pip install -q --disable-pip-version-check --no-cache-dir --require-hashes -r requirements-dev.lock >&2
+	@touch $@
+
+run: $(VENV)/.run-stamp ## Set everything up and serve (web and manager) in the foreground
+	@exec $(PY) manage.py serve
+
+test: test-sqlite test-pg ## Run the whole suite on SQLite and on PostgreSQL
+
+test-sqlite: $(VENV)/.dev-stamp ## Run the suite on SQLite
+	@$(PY) -m pytest -n $(WORKERS) $(ARGS)
+
+test-pg: $(VENV)/.dev-stamp ## Run the suite on PostgreSQL (a throw-away server)
+	@$(PY) -m tests.pg $(PY) -m pytest -n $(WORKERS) $(ARGS)
+
+lint: $(VENV)/.dev-stamp ## Check style and types
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+
+format: $(VENV)/.dev-stamp ## Format the source
+	@$(VENV)/bin/ruff check --fix .
+	@$(VENV)/bin/ruff format .
+
+lock: $(VENV)/.dev-stamp ## Rebuild both lock files
+	@$(PY) -m pip install -q uv
+	@$(VENV)/bin/uv pip compile pyproject.toml -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements.lock
+	@$(VENV)/bin/uv pip compile pyproject.toml -q --extra dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -c requirements.lock -o requirements-dev.lock
+
+clean: ## Remove caches and the virtual environment (never var)
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,98 @@
+"""The API door of settings: endpoints 3 to 7."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpResponseNotModified
+from rest_framework.response import Response
+
+from cluster.errors import ClusterNotFound
+from cluster.models import Cluster
+from sysmgr.api.envelope import ok
+from sysmgr.api.fields import validated
+from sysmgr.api.idempotency import idempotent
+from sysmgr.api.views import ApiViewSet
+
+from . import selectors, services
+from .mail import delivery
+from .models import SettingRevision
+from .sections import SECTIONS
+from .serializers import MailTestInput, MailUpdateInput, SettingUpdateInput
+
+_CONTROL = ("cluster_uuid", "if_revision", "reason", "password_special_char")
+
+
+def _revision_headers(number: int | None, key: UUID | None) -> dict[str, str]:
+    return {"Sysmgr-Revision": str(number), "ETag": f'"{key}"'} if key else {}
+
+
+class SettingViewSet(ApiViewSet):
+    """`/v1/system/setting/...` and `/v1/system/mail_setting/...`."""
+
+    def _sections(self, request: Any) -> tuple[dict[str, Any], dict[str, str]]:
+        """Return the sections of the cluster that the gate found, and their revision's headers."""
+        uuid = self.cluster_uuid(request)
+        gate = self.gate(request)
+        try:
+            sections = selectors.cached_settings(uuid, gate.revision_key)
+        except Cluster.DoesNotExist:
+            raise ClusterNotFound("cluster_uuid") from None
+        return sections, _revision_headers(gate.revision_number, gate.revision_key)
+
+    def _not_modified(self, request: Any, headers: dict[str, str]) -> bool:
+        return bool(headers) and request.headers.get("If-None-Match") == headers["ETag"]
+
+    def inspect(self, request: Any) -> Response | HttpResponseNotModified:
+        """Show the eight sections and the special characters."""
+        sections, headers = self._sections(request)
+        if self._not_modified(request, headers):
+            return HttpResponseNotModified(headers=headers)
+        return ok(selectors.with_special_char(sections), **headers)
+
+    def mail_inspect(self, request: Any) -> Response | HttpResponseNotModified:
+        """Show the nine mail keys."""
+        sections, headers = self._sections(request)
+        if self._not_modified(request, headers):
+            return HttpResponseNotModified(headers=headers)
+        return ok(sections["mail_setting"], **headers)
+
+    def _update(
+        self, request: Any, body: dict[str, Any], changes: dict[str, Any]
+    ) -> tuple[dict[str, Any], dict[str, str]]:
+        cluster = self.cluster(request, request.data)
+        services.update_settings(
+            cluster,
+            changes,
+            self.gate(request).actor,
+            if_revision=body.get("if_revision"),
+            reason=body.get("reason", ""),
+        )
+        newest = SettingRevision.objects.filter(cluster=cluster).order_by("-number")
+        number, key = newest.values_list("number", "key")[0]
+        return selectors.render_settings(cluster.pk), _revision_headers(number, key)
+
+    @idempotent
+    def update(self, request: Any) -> Response:
+        """Change any keys of any sections; answers what is stored."""
+        body = validated(SettingUpdateInput, request.data)
+        sections, headers = self._update(
+            request, body, {name: body[name] for name in SECTIONS if name in body}
+        )
+        return ok(sections, **headers)
+
+    def mail_update(self, request: Any) -> Response:
+        """Change any of the nine mail keys; answers what is stored."""
+        body = validated(MailUpdateInput, request.data)
+        changes = {key: value for key, value in body.items() if key not in _CONTROL}
+        sections, headers = self._update(request, body, {"mail_setting": changes})
+        return ok(sections["mail_setting"], **headers)
+
+    def mail_test(self, request: Any) -> Response:
+        """Send one mail now with the stored settings and the given ones; nothing is stored."""
+        body = validated(MailTestInput, request.data)
+        cluster = self.cluster(request, request.data)
+        changes = {key: value for key, value in body.items() if key not in (*_CONTROL, "receiver_email")}
+        delivery.send_test(cluster, changes, body["receiver_email"], self.gate(request).actor)
+        return ok({})

@@ -1,0 +1,1 @@
+"""Mail: speaking SMTP, and sending with a cluster's settings."""

@@ -1,0 +1,57 @@
+"""The reads of settings: three queries when they changed, none beside the gate's when they did not."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from typing import Any
+from uuid import UUID
+
+from cluster.models import Cluster
+
+from .models import MailSetting
+from .sections import PASSWORD_SPECIAL_CHAR, SECTIONS, render_section
+
+_CACHED_CLUSTERS = 64
+_cache: OrderedDict[UUID, dict[str, Any]] = OrderedDict()
+_lock = threading.Lock()
+
+
+def render_settings(cluster_uuid: UUID) -> dict[str, Any]:
+    """Return the eight sections as documented. Queries: sections (one, joined), SNMP targets (one)."""
+    accessors = {
+        name: model._meta.get_field("cluster").remote_field.get_accessor_name()
+        for name, model in SECTIONS.items()
+    }
+    row = Cluster.objects.select_related(*accessors.values()).get(pk=cluster_uuid)
+    return {name: render_section(getattr(row, accessor)) for name, accessor in accessors.items()}
+
+
+def cached_settings(cluster_uuid: UUID, key: UUID | None) -> dict[str, Any]:
+    """Return the sections as of revision `key`, rendered once per worker.
+
+    The key is read before the sections are, so what is kept under it is never older than it says.
+    """
+    if key is None:
+        return render_settings(cluster_uuid)
+    with _lock:
+        found = _cache.get(key)
+        if found is not None:
+            _cache.move_to_end(key)
+            return found
+    rendered = render_settings(cluster_uuid)
+    with _lock:
+        _cache[key] = rendered
+        while len(_cache) > _CACHED_CLUSTERS:
+            _cache.popitem(last=False)
+    return rendered
+
+
+def with_special_char(sections: dict[str, Any]) -> dict[str, Any]:
+    """Return what inspect shows: the sections and the constant of the password rule."""
+    return {**sections, "password_special_char": PASSWORD_SPECIAL_CHAR}
+
+
+def mail_setting(cluster: Cluster) -> MailSetting:
+    """Return the cluster's mail section."""
+    return MailSetting.objects.get(cluster=cluster)

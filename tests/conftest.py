@@ -1,0 +1,33 @@
+"""What tests at the API door share: a cluster with the demo's settings, users, clients with real tokens."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+
+from cluster.models import Cluster
+from settings_app.services import create_defaults
+from sysmgr.accounts import tokens
+from sysmgr.accounts.models import Role, User
+from sysmgr.audit.services import SYSTEM
+
+
+@pytest.fixture
+def cluster(db: None) -> Cluster:
+    """The default cluster, as the demo makes it."""
+    made = Cluster.objects.create(name="demo", default=True, demo=True)
+    create_defaults(made, SYSTEM, demo=True)
+    return made
+
+
+def client_of(role: str) -> Client:
+    """Return a client that carries a real token of a new user with `role`."""
+    user = User.objects.create_user(f"a-{role}", None, role=role)
+    clear, _ = tokens.issue(user, "127.0.0.1", 3600)
+    return Client(headers={"Authorization": f"Bearer {clear}"})
+
+
+@pytest.fixture
+def api(cluster: Cluster) -> Client:
+    """An administrator's client."""
+    return client_of(Role.ADMINISTRATOR)

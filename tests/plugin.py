@@ -1,0 +1,17 @@
+"""Loaded before Django's settings: tests get a data directory and a set of variables of their own."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+_folder = tempfile.mkdtemp(prefix="sysmgr-test-")
+atexit.register(shutil.rmtree, _folder, ignore_errors=True)
+
+for _name in [name for name in os.environ if name.startswith("SYSMGR_") and name != "SYSMGR_REQUIRE"]:
+    del os.environ[_name]
+os.environ["SYSMGR_DATA_DIR"] = _folder
+Path(_folder, "static").mkdir()

@@ -1,0 +1,72 @@
+"""The gate and the log-in at the API door."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from django.test import Client
+
+from cluster.models import Cluster
+from sysmgr.accounts.models import Role, User
+from sysmgr.errors import catalogue
+from tests.conftest import client_of
+
+
+def log_in(password: str, user: str = "admin") -> tuple[int, dict[str, object]]:
+    body = json.dumps({"user": user, "password": password})
+    answer = Client().post("/v1/authentication/login", body, content_type="application/json")
+    return answer.status_code, answer.json()
+
+
+def test_log_in_and_log_out(cluster: Cluster) -> None:
+    User.objects.create_user("admin", "right horse", role=Role.ADMINISTRATOR)
+    status, answer = log_in("right horse")
+    assert status == 200
+    data = answer["data"]
+    assert isinstance(data, dict)
+    assert data["default_cluster_uuid"] == str(cluster.pk)
+    client = Client(headers={"Authorization": f"Bearer {data['token']}"})
+    assert client.get("/v1/system/version").status_code == 200
+    assert client.post("/v1/authentication/logout", "{}", content_type="application/json").status_code == 200
+    assert client.get("/v1/system/version").status_code == 401
+
+
+def test_wrong_password_and_unknown_user_answer_alike(cluster: Cluster) -> None:
+    User.objects.create_user("admin", "right horse", role=Role.ADMINISTRATOR)
+    assert log_in("wrong") == log_in("wrong", user="nobody")
+    assert log_in("wrong")[0] == 401
+
+
+def test_without_a_token_nothing_is_shown(cluster: Cluster) -> None:
+    answer = Client().get("/v1/system/setting/inspect")
+    assert (answer.status_code, answer.json()["scode"], answer.json()["data"]) == (401, 1001, None)
+
+
+@pytest.mark.parametrize(
+    ("role", "read", "write"),
+    [(Role.ADMINISTRATOR, 200, 200), (Role.OPERATOR, 200, 403), (Role.AUDITOR, 200, 403)],
+)
+def test_settings_are_written_by_administrators_only(
+    cluster: Cluster, role: str, read: int, write: int
+) -> None:
+    client = client_of(role)
+    assert client.get("/v1/system/setting/inspect").status_code == read
+    answer = client.post("/v1/system/setting/update", "{}", content_type="application/json")
+    assert answer.status_code == write
+
+
+def test_unknown_paths_and_wrong_methods_are_envelopes(api: Client) -> None:
+    unknown = api.get("/v1/system/no/such")
+    assert (unknown.status_code, unknown.json()["scode"]) == (404, 1005)
+    wrong = api.get("/v1/system/setting/update")
+    assert (wrong.status_code, wrong["Allow"]) == (405, "POST, OPTIONS")
+
+
+def test_error_codes_are_unique_but_for_every_400() -> None:
+    codes = [error.scode for error in catalogue() if error.scode not in (10000, 10001)]
+    assert len(codes) == len(set(codes))
+    assert len({error.name() for error in catalogue()}) == len(catalogue())
+    for error in catalogue():
+        assert error.message and error.message_cn and error.message != error.message_cn
+        assert (error.scode == 10001) == (error.status == 400)
