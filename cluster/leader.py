@@ -87,9 +87,9 @@ class Lease:
         """Extend the lease, or raise LostLeadership."""
         before = time.monotonic()
         now = database_now()
-        moved = LeaderLease.objects.filter(
-            pk=1, holder=self.holder, term=self.term, expires_at__gt=now
-        ).update(expires_at=now + timedelta(seconds=self.ttl))
+        moved = LeaderLease.objects.filter(pk=1, holder=self.holder, term=self.term, expires_at__gt=now).update(
+            expires_at=now + timedelta(seconds=self.ttl)
+        )
         if not moved:
             self.term = 0
             raise LostLeadership("the lease is not ours any more")

@@ -24,9 +24,7 @@ def member_list() -> dict[str, Any]:
     lease = LeaderLease.objects.filter(pk=1, expires_at__gt=now)
     alive = Member.objects.filter(heartbeat__gt=now - alive_after())
     rows = list(
-        lease.values_list("address", Value("leader")).union(
-            alive.values_list("address", Value("member")), all=True
-        )
+        lease.values_list("address", Value("leader")).union(alive.values_list("address", Value("member")), all=True)
     )
     return _shape(
         [address for address, kind in rows if kind == "leader"],

@@ -30,9 +30,7 @@ class Cluster(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(
-                fields=["default"], condition=Q(default=True), name="cluster_one_default"
-            ),
+            models.UniqueConstraint(fields=["default"], condition=Q(default=True), name="cluster_one_default"),
         ]
 
     def __str__(self) -> str:
@@ -49,9 +47,7 @@ class Host(models.Model):
     cluster = models.ForeignKey(Cluster, on_delete=models.PROTECT, related_name="hosts")
     host_ip = models.CharField("address", max_length=45)
     transport = models.CharField(max_length=8, choices=Transport, default=Transport.SSH)
-    root = models.CharField(
-        max_length=255, help_text="The host's folder that holds its releases and backups."
-    )
+    root = models.CharField(max_length=255, help_text="The host's folder that holds its releases and backups.")
     create_time = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -77,9 +73,7 @@ class HostService(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["host", "service_type"], name="host_service_once"),
-            models.CheckConstraint(
-                condition=Q(service_type__in=ServiceType.values), name="host_service_type_known"
-            ),
+            models.CheckConstraint(condition=Q(service_type__in=ServiceType.values), name="host_service_type_known"),
         ]
 
     def __str__(self) -> str:

@@ -77,9 +77,7 @@ class SettingViewSet(ApiViewSet):
     def update(self, request: Any) -> Response:
         """Change any keys of any sections; answers what is stored."""
         body = validated(SettingUpdateInput, request.data)
-        sections, headers = self._update(
-            request, body, {name: body[name] for name in SECTIONS if name in body}
-        )
+        sections, headers = self._update(request, body, {name: body[name] for name in SECTIONS if name in body})
         return ok(sections, **headers)
 
     def mail_update(self, request: Any) -> Response:

@@ -20,8 +20,7 @@ _lock = threading.Lock()
 def render_settings(cluster_uuid: UUID) -> dict[str, Any]:
     """Return the eight sections as documented. Queries: sections (one, joined), SNMP targets (one)."""
     accessors = {
-        name: model._meta.get_field("cluster").remote_field.get_accessor_name()
-        for name, model in SECTIONS.items()
+        name: model._meta.get_field("cluster").remote_field.get_accessor_name() for name, model in SECTIONS.items()
     }
     row = Cluster.objects.select_related(*accessors.values()).get(pk=cluster_uuid)
     return {name: render_section(getattr(row, accessor)) for name, accessor in accessors.items()}

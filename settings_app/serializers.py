@@ -50,9 +50,7 @@ def _ip_range(value: str) -> None:
 class IpRangesInput(StrictSerializer):
     """The list of address ranges."""
 
-    ranges = StrictListField(
-        child=StrictCharField(validators=[_ip_range]), max_length=MAX_RANGES, required=False
-    )
+    ranges = StrictListField(child=StrictCharField(validators=[_ip_range]), max_length=MAX_RANGES, required=False)
 
 
 class IpPolicyInput(StrictSerializer):
@@ -130,9 +128,7 @@ class SettingUpdateInput(StrictSerializer):
     def validate_password_special_char(self, value: str) -> str:
         """Accept the constant, so that an answer of inspect can be sent back."""
         if value != PASSWORD_SPECIAL_CHAR:
-            raise serializers.ValidationError(
-                bilingual("is a constant and can't be changed", "为常量，不可修改")
-            )
+            raise serializers.ValidationError(bilingual("is a constant and can't be changed", "为常量，不可修改"))
         return value
 
 

@@ -87,9 +87,7 @@ def _change(name: str, row: Section, changes: Mapping[str, Any]) -> list[dict[st
     found = [_hushed(entry) if entry["path"] == f"{name}.smtp_password" else entry for entry in found]
     # A secret replaced by another one shows the same mask before and after; it changed all the same.
     return found + [
-        {"path": f"{name}.{path}", "from": None, "to": "changed"}
-        for path in secrets
-        if f"{name}.{path}" not in told
+        {"path": f"{name}.{path}", "from": None, "to": "changed"} for path in secrets if f"{name}.{path}" not in told
     ]
 
 

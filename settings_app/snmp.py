@@ -34,9 +34,7 @@ def replace_targets(settings: SnmpSettings, targets: Sequence[Mapping[str, Any]]
                 problems.append(Problem(f"snmp_settings.{path}.{key}", text, "目标变更时必须提供明文或空值"))
             elif not kept:
                 problems.append(
-                    Problem(
-                        f"snmp_settings.{path}.{key}", "has no stored value to keep", "没有可保留的已存值"
-                    )
+                    Problem(f"snmp_settings.{path}.{key}", "has no stored value to keep", "没有可保留的已存值")
                 )
             else:
                 values[key] = kept

@@ -43,11 +43,7 @@ def validate_http_url(value: str) -> None:
     """Accept an http or https URL."""
     try:
         parts = urlsplit(value)
-        good = (
-            parts.scheme in ("http", "https")
-            and bool(parts.hostname)
-            and (parts.port is None or parts.port > 0)
-        )
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
     except ValueError:
         good = False
     if not good or re.search(r"[\s<>\"]", value):
@@ -78,12 +74,14 @@ def parse_ip_range(text: str) -> tuple[int, int, int]:
         low, _, high = text.partition("-")
         first = ipaddress.ip_address(low.strip())
         last = ipaddress.ip_address(high.strip()) if high else first
-    if isinstance(first, ipaddress.IPv6Address) and isinstance(last, ipaddress.IPv6Address):
-        if first.ipv4_mapped and last.ipv4_mapped:
-            first, last = first.ipv4_mapped, last.ipv4_mapped
+    first, last = _unmapped(first), _unmapped(last)
     if first.version != last.version or int(first) > int(last):
         raise ValueError("the range runs backwards")
     return first.version, int(first), int(last)
+
+
+def _unmapped(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    return (address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None) or address
 
 
 def validate_ip_ranges(value: Any) -> None:

@@ -40,6 +40,4 @@ def version_line() -> str:
     common = hashlib.sha1(lock.read_bytes(), usedforsecurity=False).hexdigest() if lock.exists() else _UNKNOWN
     machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
     python = ".".join(map(str, sys.version_info[:3]))
-    return (
-        f"{__version__}  @python{python} {platform.system().lower()}/{machine}  SRC#{commit()}  CMN#{common}"
-    )
+    return f"{__version__}  @python{python} {platform.system().lower()}/{machine}  SRC#{commit()}  CMN#{common}"

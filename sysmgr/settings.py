@@ -17,9 +17,7 @@ DEBUG = False
 SECRET_KEY = env.key_file("django-secret")
 
 _public = urlsplit(env.PUBLIC_URL)
-ALLOWED_HOSTS = sorted(
-    {"localhost", "127.0.0.1", "[::1]", env.BIND_HOST, env.ADDRESS, _public.hostname or ""} - {""}
-)
+ALLOWED_HOSTS = sorted({"localhost", "127.0.0.1", "[::1]", env.BIND_HOST, env.ADDRESS, _public.hostname or ""} - {""})
 CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"]
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.USES_TLS
 SESSION_COOKIE_SAMESITE = "Strict"

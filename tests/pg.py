@@ -41,9 +41,7 @@ def _identity() -> dict[str, Any]:
 
 def _readable(binaries: Path, folder: Path) -> Path:
     """Return binaries that the server's user can run; a virtual environment may lie in a closed folder."""
-    check = subprocess.run(
-        [binaries / "postgres", "--version"], capture_output=True, check=False, **_identity()
-    )
+    check = subprocess.run([binaries / "postgres", "--version"], capture_output=True, check=False, **_identity())
     if check.returncode == 0:
         return binaries
     shutil.copytree(binaries.parent, folder / "postgres", symlinks=True)

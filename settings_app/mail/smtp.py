@@ -40,9 +40,7 @@ class SmtpServer:
         return context
 
 
-def build_message(
-    *, sender_mail: str, sender_name: str, receiver: str, subject: str, text: str
-) -> EmailMessage:
+def build_message(*, sender_mail: str, sender_name: str, receiver: str, subject: str, text: str) -> EmailMessage:
     """Return a mail whose headers the email package has checked and encoded."""
     message = EmailMessage()
     message["From"] = Address(display_name=sender_name, addr_spec=sender_mail)
@@ -93,9 +91,7 @@ def _resolve(server: SmtpServer, session: _Session) -> list[tuple[int, tuple[obj
 
     def ask() -> None:
         try:
-            for family, _, _, _, address in socket.getaddrinfo(
-                server.host, server.port, type=socket.SOCK_STREAM
-            ):
+            for family, _, _, _, address in socket.getaddrinfo(server.host, server.port, type=socket.SOCK_STREAM):
                 found.append((family, address))
         except OSError as error:
             failed.append(error.strerror or "unknown host")
@@ -143,9 +139,7 @@ class _Client(smtplib.SMTP):
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
         return self._connection
 
-    def connect(
-        self, host: str = "localhost", port: int = 0, source_address: object = None
-    ) -> tuple[int, bytes]:
+    def connect(self, host: str = "localhost", port: int = 0, source_address: object = None) -> tuple[int, bytes]:
         """Take over the connected socket and read the greeting."""
         self.sock = self._connection
         self.file = None

@@ -11,16 +11,12 @@ from cluster.models import Cluster
 
 def bounded(default: int, low: int, high: int) -> models.PositiveIntegerField[int, int]:
     """Return an integer field that takes low..high, both included."""
-    return models.PositiveIntegerField(
-        default=default, validators=[MinValueValidator(low), MaxValueValidator(high)]
-    )
+    return models.PositiveIntegerField(default=default, validators=[MinValueValidator(low), MaxValueValidator(high)])
 
 
 def between(field: str, low: int, high: int) -> models.CheckConstraint:
     """Return the constraint by which the database refuses what `bounded` refuses."""
-    return models.CheckConstraint(
-        condition=Q(**{f"{field}__gte": low, f"{field}__lte": high}), name=f"{field}_bounds"
-    )
+    return models.CheckConstraint(condition=Q(**{f"{field}__gte": low, f"{field}__lte": high}), name=f"{field}_bounds")
 
 
 class Section(models.Model):

@@ -18,9 +18,7 @@ class MailSetting(Section):
     asynchronous_send_enabled = models.BooleanField(default=False)
     sender_mail = models.CharField(max_length=255, blank=True, default="", validators=[validate_email])
     sender_name = models.CharField(max_length=255, blank=True, default="")
-    smtp_server_ip = models.CharField(
-        max_length=255, blank=True, default="", validators=[validate_server_host]
-    )
+    smtp_server_ip = models.CharField(max_length=255, blank=True, default="", validators=[validate_server_host])
     smtp_server_port = bounded(25, 1, 65535)
     smtp_tls_enabled = models.BooleanField(default=False)
     smtp_account = models.CharField(max_length=255, blank=True, default="")

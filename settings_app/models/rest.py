@@ -67,9 +67,7 @@ class SnmpTarget(models.Model):
         max_length=6, blank=True, default="", choices=[(n, n) for n in ("sha", "sha256", "sha512")]
     )
     auth_password = SecretField(blank=True, default="")
-    priv_protocol = models.CharField(
-        max_length=6, blank=True, default="", choices=[(n, n) for n in ("aes", "aes256")]
-    )
+    priv_protocol = models.CharField(max_length=6, blank=True, default="", choices=[(n, n) for n in ("aes", "aes256")])
     priv_password = SecretField(blank=True, default="")
 
     class Meta:

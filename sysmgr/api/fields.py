@@ -195,9 +195,7 @@ def invalid_model(error: DjangoValidationError, prefix: str) -> InvalidInput:
 
     def texts(language: str) -> dict[str, str]:
         with translation.override(language):
-            return {
-                field: "; ".join(str(m) for m in messages) for field, messages in error.message_dict.items()
-            }
+            return {field: "; ".join(str(m) for m in messages) for field, messages in error.message_dict.items()}
 
     english, chinese = texts("en"), texts("zh-hans")
     return InvalidInput(

@@ -99,9 +99,7 @@ def _with_policy(rows: QuerySet[Token], queried: uuid.UUID | None) -> QuerySet[T
     return rows.annotate(
         default_uuid=Subquery(Cluster.objects.filter(default=True).values("pk")[:1]),
         cluster_uuid=Subquery(cluster),
-    ).annotate(
-        revision_key=Subquery(newest.values("key")[:1]), revision_number=Subquery(newest.values("number")[:1])
-    )
+    ).annotate(revision_key=Subquery(newest.values("key")[:1]), revision_number=Subquery(newest.values("number")[:1]))
 
 
 def admit(request: HttpRequest, gate: Gate, now: datetime) -> None:

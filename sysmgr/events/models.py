@@ -29,9 +29,7 @@ class Event(models.Model):
         ordering = ["id"]
         indexes = [models.Index(fields=["subject", "id"], name="event_subject_order")]
         constraints = [
-            models.CheckConstraint(
-                condition=Q(severity__in=["info", "warning", "error"]), name="event_severity_known"
-            )
+            models.CheckConstraint(condition=Q(severity__in=["info", "warning", "error"]), name="event_severity_known")
         ]
 
     def __str__(self) -> str:

@@ -41,9 +41,7 @@ def test_answer_has_the_documented_shape(api: Client, example: dict[str, Any]) -
 
 
 def test_demo_settings_have_the_documented_values(api: Client) -> None:
-    documented = next(
-        e for e in EXAMPLES if e["path"].endswith("setting/inspect") and "mail" not in e["path"]
-    )
+    documented = next(e for e in EXAMPLES if e["path"].endswith("setting/inspect") and "mail" not in e["path"])
     stored = api.get("/v1/system/setting/inspect").json()["data"]
     for section, values in documented["response"]["data"].items():
         if section != "mail_setting":  # the demo's mail is disabled and empty

@@ -78,11 +78,7 @@ def test_a_change_that_changes_nothing_makes_no_revision(api: Client, cluster: C
             "multi_authentication_setting.authentication_type",
         ),
         (
-            {
-                "access_control_policy": {
-                    "ip_access_control_policy": {"ip_ranges": {"ranges": ["10.0.0.1", "x"]}}
-                }
-            },
+            {"access_control_policy": {"ip_access_control_policy": {"ip_ranges": {"ranges": ["10.0.0.1", "x"]}}}},
             "access_control_policy.ip_access_control_policy.ip_ranges.ranges[1]",
         ),
         (

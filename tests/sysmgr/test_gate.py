@@ -47,9 +47,7 @@ def test_without_a_token_nothing_is_shown(cluster: Cluster) -> None:
     ("role", "read", "write"),
     [(Role.ADMINISTRATOR, 200, 200), (Role.OPERATOR, 200, 403), (Role.AUDITOR, 200, 403)],
 )
-def test_settings_are_written_by_administrators_only(
-    cluster: Cluster, role: str, read: int, write: int
-) -> None:
+def test_settings_are_written_by_administrators_only(cluster: Cluster, role: str, read: int, write: int) -> None:
     client = client_of(role)
     assert client.get("/v1/system/setting/inspect").status_code == read
     answer = client.post("/v1/system/setting/update", "{}", content_type="application/json")

@@ -13,11 +13,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from .errors import PackageFileExists, PackageNotWritten
 from .fields import as_object
+from .files import sync_directory
 from .inspect import inspect_package
 from .manifest import FORMAT, MANIFEST_NAME, PROTOCOL, SIGNATURE_NAME, FileEntry, Manifest, read_manifest
 from .sign import fingerprint, sign
 from .source import BLOCK, PAYLOAD, open_source, read_settings, read_source, refuse, services_from
-from .writer import GzipTarWriter, sync_directory, tar_header, tar_padding
+from .writer import GzipTarWriter, tar_header, tar_padding
 
 
 def package_name(version: str) -> str:
@@ -25,9 +26,7 @@ def package_name(version: str) -> str:
     return f"updatepackage_{version}.tar.gz"
 
 
-def build_package(
-    source: Path, version: str, output: Path, key: Ed25519PrivateKey, *, notes: str = ""
-) -> Path:
+def build_package(source: Path, version: str, output: Path, key: Ed25519PrivateKey, *, notes: str = "") -> Path:
     """Build and sign `updatepackage_<version>.tar.gz` in the directory `output`; return its path.
 
     `source` holds one directory per service (cloud, compute, storage) and may hold `package.toml`

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import stat
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -22,6 +19,7 @@ from .errors import (
     PackageUnreadable,
     Reason,
 )
+from .files import open_regular
 from .manifest import MANIFEST_NAME, SIGNATURE_NAME, FileEntry, Manifest, parents, parse_manifest
 from .reader import GzipStream, Limits, Member, TarStream
 from .sign import SIGNATURE_BYTES, verify
@@ -50,9 +48,7 @@ class Visitor:
         return nullcontext(lambda block: None)
 
 
-def inspect_package(
-    path: Path, keys: Mapping[str, Ed25519PublicKey], *, limits: Limits | None = None
-) -> Inspection:
+def inspect_package(path: Path, keys: Mapping[str, Ed25519PublicKey], *, limits: Limits | None = None) -> Inspection:
     """Check a whole package in one pass with flat memory and return what it is.
 
     `keys` are the trusted public keys by fingerprint. Nothing of the payload is read before the
@@ -61,15 +57,15 @@ def inspect_package(
     return read_package(path, keys, Visitor(), limits or Limits())
 
 
-def read_package(
-    path: Path, keys: Mapping[str, Ed25519PublicKey], visitor: Visitor, limits: Limits
-) -> Inspection:
+def read_package(path: Path, keys: Mapping[str, Ed25519PublicKey], visitor: Visitor, limits: Limits) -> Inspection:
     """Check a package as `inspect_package` does and hand each file's blocks to `visitor`."""
     try:
-        file = _open_regular(path)
+        file = open_regular(path, follow=True)
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise PackageUnreadable(Reason(reason, reason)) from None
+    if file is None:
+        raise PackageUnreadable(Reason("it is no regular file", "不是普通文件"))
     try:
         with file:
             tar = TarStream(GzipStream(file, limits), limits)
@@ -81,18 +77,7 @@ def read_package(
     return Inspection(manifest, signed_by, sum(entry.size for entry in manifest.files), tar.count)
 
 
-def _open_regular(path: Path) -> BinaryIO:
-    # O_NONBLOCK: opening a pipe that somebody left there must not wait for its writer.
-    file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        file.close()
-        raise PackageUnreadable(Reason("it is no regular file", "不是普通文件"))
-    return file
-
-
-def _read_signed_manifest(
-    tar: TarStream, keys: Mapping[str, Ed25519PublicKey], limits: Limits
-) -> tuple[Manifest, str]:
+def _read_signed_manifest(tar: TarStream, keys: Mapping[str, Ed25519PublicKey], limits: Limits) -> tuple[Manifest, str]:
     raw = _read_small(tar, MANIFEST_NAME, limits.manifest_bytes)
     signature = _read_small(tar, SIGNATURE_NAME, SIGNATURE_BYTES)
     signed_by = verify(raw, signature, keys)
@@ -135,9 +120,7 @@ def _read_file(tar: TarStream, member: Member, entry: FileEntry, visitor: Visito
     if member.size != entry.size:
         raise PackageMemberRefused(
             member.name,
-            Reason(
-                f"it has {member.size} bytes, not {entry.size}", f"大小为 {member.size} 而非 {entry.size}"
-            ),
+            Reason(f"it has {member.size} bytes, not {entry.size}", f"大小为 {member.size} 而非 {entry.size}"),
         )
     if member.mode != entry.permissions:
         raise PackageMemberRefused(member.name, _wrong_mode(member.mode, entry.mode))

@@ -161,8 +161,7 @@ def _command(value: object, path: str) -> Command:
     data = as_object(value, path, ("argv", "user", "folder", "seconds"))
     where = join(path, "argv")
     argv = tuple(
-        as_text(v, f"{where}[{i}]", ARGUMENT_CHARACTERS)
-        for i, v in enumerate(as_list(data["argv"], where, ARGUMENTS))
+        as_text(v, f"{where}[{i}]", ARGUMENT_CHARACTERS) for i, v in enumerate(as_list(data["argv"], where, ARGUMENTS))
     )
     if not argv or not argv[0]:
         refuse(where, "must name a program", "必须指定程序")

@@ -153,9 +153,7 @@ class TarStream:
         if len(padding) != -member.size % _SECTOR:
             raise PackageUnreadable(_CUT)
         if padding.strip(b"\0"):
-            raise PackageMemberRefused(
-                member.name, Reason("something is hidden behind its end", "末尾之后藏有数据")
-            )
+            raise PackageMemberRefused(member.name, Reason("something is hidden behind its end", "末尾之后藏有数据"))
 
     def _finish(self) -> None:
         # An archive ends with two empty sectors, filled up with empty ones to a whole record.

@@ -27,6 +27,7 @@ from .errors import (
     SigningKeyExists,
     SigningKeyUnusable,
 )
+from .files import sync_directory
 
 SIGNATURE_BYTES = 64
 _KEY_FILE_BYTES = 16_384
@@ -44,7 +45,7 @@ def create_key(path: Path) -> Ed25519PrivateKey:
             os.link(partial, path)  # unlike a rename, a link never replaces a key that is there
         finally:
             partial.unlink()
-        _sync_directory(path.parent)
+        sync_directory(path.parent)
     except FileExistsError:
         raise SigningKeyExists(path.name) from None
     except OSError as error:
@@ -59,14 +60,6 @@ def _write_new(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(descriptor)
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def load_private_key(path: Path) -> Ed25519PrivateKey:

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, NoReturn
 
 from .errors import PackageSourceRefused, PackageTooLarge, Reason
 from .fields import as_object
+from .files import open_regular
 from .manifest import FILES, SERVICES, FileEntry, command_from
 from .names import name_fault, path_fault
 from .writer import tar_header
@@ -69,11 +70,9 @@ def _walk(source: Path, relative: str) -> Iterator[FileEntry]:
 
 def open_source(source: Path, relative: str) -> BinaryIO:
     """Open one regular file of the source without following a link that took its place."""
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    file = os.fdopen(os.open(source / relative, flags), "rb")
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        file.close()
-        refuse(relative, "changed while it was read", "在读取过程中发生变化")
+    file = open_regular(source / relative)
+    if file is None:
+        refuse(relative, "is not a regular file", "不是普通文件")
     return file
 
 
@@ -127,7 +126,5 @@ def _service_from(name: str, given: dict[str, Any]) -> dict[str, Any]:
         "state_paths": [],
         **given,
         "payload": f"{PAYLOAD}/{name}",
-        "commands": {
-            key: command_from(as_object(value, f"{path}.commands.{key}")) for key, value in commands.items()
-        },
+        "commands": {key: command_from(as_object(value, f"{path}.commands.{key}")) for key, value in commands.items()},
     }

@@ -13,10 +13,11 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from .errors import PackageDigestWrong, PackageNotWritten, PackageServiceMissing, UnpackTargetExists
+from .files import open_regular, sync_directory
 from .inspect import Inspection, Visitor, Write, read_package
 from .manifest import FileEntry, Manifest
 from .reader import Limits
-from .writer import sync_directory, tar_end, tar_header, tar_padding
+from .writer import tar_end, tar_header, tar_padding
 
 BLOCK = 512 * 1024
 
@@ -132,8 +133,10 @@ def _file_parts(unpacked: Path, name: str, entry: FileEntry) -> Iterator[bytes]:
     yield tar_header(name, entry.size, entry.permissions)
     digest, left = hashlib.sha256(), entry.size
     try:
-        descriptor = os.open(unpacked / entry.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
+        opened = open_regular(unpacked / entry.path)
+        if opened is None:
+            raise PackageDigestWrong(entry.path)
+        with opened as file:
             # One byte more than promised is asked for, so that a file that grew is noticed.
             while block := file.read(min(left, BLOCK) or 1):
                 digest.update(block)

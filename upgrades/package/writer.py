@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import tarfile
 import zlib
-from pathlib import Path
 from typing import BinaryIO
 
 _SECTOR = 512
@@ -26,15 +24,6 @@ def tar_padding(size: int) -> bytes:
 def tar_end(written: int) -> bytes:
     """Return the end of an archive of which `written` bytes stand: two empty sectors, a whole record."""
     return bytes(2 * _SECTOR + (-(written + 2 * _SECTOR) % tarfile.RECORDSIZE))
-
-
-def sync_directory(path: Path) -> None:
-    """Make the names in a directory survive a power cut."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 class GzipTarWriter:

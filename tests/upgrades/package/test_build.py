@@ -24,9 +24,7 @@ from upgrades.package.inspect import inspect_package
 from .forge import Forge
 
 
-def test_the_same_source_gives_the_same_bytes(
-    forge: Forge, source: Path, output: Path, tmp_path: Path
-) -> None:
+def test_the_same_source_gives_the_same_bytes(forge: Forge, source: Path, output: Path, tmp_path: Path) -> None:
     first = build_package(source, "1.4.rc2", output, forge.key)
     again = shutil.copytree(source, tmp_path / "again")
     for path in again.rglob("*"):
@@ -37,9 +35,7 @@ def test_the_same_source_gives_the_same_bytes(
     assert first.read_bytes() == second.read_bytes()
 
 
-def test_a_package_begins_with_manifest_and_signature_in_plain_ustar(
-    forge: Forge, source: Path, output: Path
-) -> None:
+def test_a_package_begins_with_manifest_and_signature_in_plain_ustar(forge: Forge, source: Path, output: Path) -> None:
     path = build_package(source, "2.0", output, forge.key)
     manifest = inspect_package(path, forge.keys).manifest
     with tarfile.open(path) as archive:
@@ -79,9 +75,7 @@ def test_notes_of_the_caller_win(forge: Forge, source: Path, output: Path) -> No
     assert inspect_package(path, forge.keys).manifest.release_notes == "By hand"
 
 
-def test_building_again_is_safe_but_never_overwrites_another_content(
-    forge: Forge, source: Path, output: Path
-) -> None:
+def test_building_again_is_safe_but_never_overwrites_another_content(forge: Forge, source: Path, output: Path) -> None:
     path = build_package(source, "2.0", output, forge.key)
     before = path.stat()
     assert build_package(source, "2.0", output, forge.key) == path
@@ -110,6 +104,7 @@ def test_building_again_is_safe_but_never_overwrites_another_content(
         (lambda s: (s / "README").touch(), "neither a service"),
         (lambda s: (s / "compute").touch(), "not a directory"),
         (lambda s: (s / "package.toml").write_text("a = "), "not valid TOML"),
+        (lambda s: (s / "package.toml").rename(s / "cloud/x") and (s / "package.toml").mkdir(), "regular"),
         (lambda s: (s / "package.toml").write_text("[services.compute]"), "no directory"),
     ],
 )

@@ -148,9 +148,7 @@ def test_the_first_members_are_manifest_and_signature(forge: Forge) -> None:
             inspect_package(forge.package(head=head), forge.keys)
 
 
-def test_nothing_of_the_payload_is_read_before_the_signature(
-    forge: Forge, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_of_the_payload_is_read_before_the_signature(forge: Forge, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inspect_module, "_read_payload", lambda *_: pytest.fail("the payload was read"))
     with pytest.raises(PackageNotSigned):
         inspect_package(forge.package(), {})

@@ -87,6 +87,17 @@ def test_an_archive_ends_exactly_once(forge: Forge, change: Callable[[bytes], by
         inspect_package(forge.file(changed), forge.keys)
 
 
+def test_what_follows_exactly_at_the_end_of_a_read_is_seen(forge: Forge) -> None:
+    """A gzip member that fills whole reads leaves nothing behind in the decompressor to notice."""
+    raw = forge.package().read_bytes()
+    name = b"n" * (64 * 1024 - len(raw) - 1) + b"\0"
+    whole = raw[:3] + b"\x08" + raw[4:10] + name + raw[10:]
+    assert len(whole) == 64 * 1024
+    inspect_package(forge.file(whole), forge.keys)
+    with pytest.raises(PackageUnreadable, match="follows the end"):
+        inspect_package(forge.file(whole + b"x"), forge.keys)
+
+
 def test_records_filled_up_as_tar_does_are_accepted(forge: Forge) -> None:
     whole = gzip.decompress(forge.package().read_bytes())
     inspect_package(forge.file(gzip.compress(whole + bytes(-len(whole) % 10240))), forge.keys)

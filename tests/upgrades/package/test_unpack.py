@@ -56,9 +56,7 @@ def test_what_was_built_comes_out_again(forge: Forge, source: Path, output: Path
     assert {stat.S_IMODE(folder.stat().st_mode) for folder in folders} == {0o755}
 
 
-def test_only_the_wanted_services_are_written(
-    forge: Forge, source: Path, output: Path, tmp_path: Path
-) -> None:
+def test_only_the_wanted_services_are_written(forge: Forge, source: Path, output: Path, tmp_path: Path) -> None:
     path = build_package(source, "2.0", output, forge.key)
     unpack_package(path, tmp_path / "target", forge.keys, ["cloud"])
     assert list(tree(tmp_path / "target")) == ["payload/cloud/app@1.0+x.txt"]
@@ -141,9 +139,7 @@ def test_payload_tar_is_one_services_tree(forge: Forge, source: Path, output: Pa
     with tarfile.open(fileobj=io.BytesIO(raw)) as archive:
         assert not archive.pax_headers
         got = {
-            m.name: (stream.read(), bool(m.mode & stat.S_IXUSR))
-            for m in archive
-            if (stream := archive.extractfile(m))
+            m.name: (stream.read(), bool(m.mode & stat.S_IXUSR)) for m in archive if (stream := archive.extractfile(m))
         }
     assert got == tree(source / "storage")
 

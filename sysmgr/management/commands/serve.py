@@ -1,0 +1,154 @@
+"""`manage.py serve`: set up what is missing, then run web and manager until told to stop."""
+
+from __future__ import annotations
+
+import fcntl
+import http.client
+import os
+import signal
+import socket
+import ssl
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+from typing import IO, Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError, connection
+
+from sysmgr import env
+from sysmgr.management import setup_steps, tls
+from sysmgr.management.supervisor import Child, stop_all
+
+RESTART_GRACE_SECONDS = 6.0
+
+
+class Command(BaseCommand):
+    """See `help`."""
+
+    help = (
+        "Set up what is missing, then serve the API and the admin and run the manager, in the foreground.\n"
+        "Example: SYSMGR_BIND=127.0.0.1:8080 manage.py serve"
+    )
+    requires_system_checks: list[str] = []
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run until SIGTERM or SIGINT."""
+        self._stopping = False
+        signal.signal(signal.SIGTERM, self._stop)
+        signal.signal(signal.SIGINT, self._stop)
+        lock = self._lock()
+        self._check_port()
+        try:
+            setup_steps.set_up()
+        except DatabaseError as error:
+            raise CommandError(f"the database can't be used: {str(error).strip().splitlines()[0]}") from None
+        except OSError as error:
+            raise CommandError(f"can't write below {env.DATA_DIR}: {error.strerror}") from None
+        pid_files = self._write_pid_files()
+        connection.close()
+        children = [Child("web", self._web()), Child("manager", self._manager())]
+        try:
+            self._supervise(children)
+        finally:
+            stop_all(children)
+            for path in pid_files:
+                if path.exists() and path.read_text().strip() == str(os.getpid()):
+                    path.unlink()
+            if lock:
+                lock.close()
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        self._stopping = True
+
+    def _lock(self) -> IO[str] | None:
+        """On SQLite there is exactly one server; children of a killed one get some seconds to end."""
+        if connection.vendor != "sqlite":
+            return None
+        try:
+            env.DATA_DIR.mkdir(parents=True, exist_ok=True)
+            handle = Path(f"{connection.settings_dict['NAME']}.server.lock").open("a")  # noqa: SIM115
+        except OSError as error:
+            raise CommandError(f"can't write {error.filename}: {error.strerror}") from None
+        deadline = time.monotonic() + 1
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return handle
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise CommandError("another sysmgr serves this SQLite database; stop it first") from None
+                time.sleep(0.1)
+
+    def _check_port(self) -> None:
+        family = socket.AF_INET6 if ":" in env.BIND_HOST else socket.AF_INET
+        deadline = time.monotonic() + RESTART_GRACE_SECONDS
+        while True:
+            with socket.socket(family, socket.SOCK_STREAM) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind((env.BIND_HOST, env.BIND_PORT))
+                    return
+                except OSError as error:
+                    if time.monotonic() > deadline or self._stopping:
+                        reason = error.strerror
+                        raise CommandError(f"can't listen on {env.BIND} ({reason}); set SYSMGR_BIND") from None
+            time.sleep(0.2)
+
+    def _write_pid_files(self) -> list[Path]:
+        paths = [env.DATA_DIR / "sysmgr.pid"]
+        if connection.vendor == "postgresql":
+            paths.append(env.DATA_DIR / f"sysmgr-{env.ADDRESS}.pid")
+        for path in paths:
+            path.write_text(f"{os.getpid()}\n")
+        return paths
+
+    def _web(self) -> list[str]:
+        command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", env.BIND_HOST]
+        command += ["--port", str(env.BIND_PORT), "--workers", str(env.WEB_WORKERS)]
+        command += ["--blocking-threads", str(env.WEB_THREADS), "--backpressure", str(env.WEB_THREADS * 4)]
+        command += ["--log-level", "error", "--workers-kill-timeout", "5", "--respawn-failed-workers"]
+        if env.USES_TLS:
+            certificate, key = tls.certificate()
+            command += ["--ssl-certificate", str(certificate), "--ssl-keyfile", str(key)]
+        return [*command, "sysmgr.wsgi:application"]
+
+    def _manager(self) -> list[str]:
+        return [sys.executable, str(env.BASE_DIR / "manage.py"), "run_manager", "--supervised", str(os.getpid())]
+
+    def _supervise(self, children: list[Child]) -> None:
+        announced = False
+        while not self._stopping:
+            for child in children:
+                child.keep()
+            if not announced and self._ready():
+                announced = True
+                self._announce()
+            time.sleep(0.1 if not announced else 0.5)
+
+    def _ready(self) -> bool:
+        host = "127.0.0.1" if env.BIND_HOST in ("0.0.0.0", "") else env.BIND_HOST  # noqa: S104
+        plain = http.client.HTTPConnection(host, env.BIND_PORT, timeout=2)
+        # Our own certificate, asked on our own address: who answers is not in question, only whether.
+        unverified = ssl._create_unverified_context()
+        secure = http.client.HTTPSConnection(host, env.BIND_PORT, timeout=2, context=unverified)
+        probe = secure if env.USES_TLS else plain
+        try:
+            probe.request("GET", "/readyz", headers={"Host": "localhost"})
+            return probe.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            probe.close()
+
+    def _announce(self) -> None:
+        python = os.path.relpath(sys.executable)
+        command = f"{python} manage.py upgrade 10.30.12.55 storage"
+        self.stdout.write(f"address        {env.PUBLIC_URL}/admin/")
+        self.stdout.write("user           admin")
+        self.stdout.write(f"password file  {env.DATA_DIR / setup_steps.PASSWORD_FILE}")
+        self.stdout.write(f"first upgrade  {command}")
+        if env.USES_TLS and not env.TLS_CERT_FILE:
+            self.stderr.write(f"self-signed certificate, SHA-256 {tls.fingerprint(tls.certificate()[0])}")
+        self.stdout.flush()

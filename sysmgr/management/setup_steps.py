@@ -1,0 +1,73 @@
+"""Set-up: everything that a first start needs, each step safe to repeat."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+from pathlib import Path
+
+from django.conf import settings
+from django.core.management import call_command
+from django.db import transaction
+
+from cluster.models import Cluster
+from settings_app.services import create_defaults
+from sysmgr import build, env
+from sysmgr.accounts.models import Role, User
+from sysmgr.audit.services import Actor, record
+
+ACTOR = Actor("system", "command")
+PASSWORD_FILE = "initial-admin-password"
+
+
+def set_up() -> None:
+    """Migrate, make the first administrator, the demo cluster and the static files; one process at a time."""
+    env.DATA_DIR.mkdir(parents=True, exist_ok=True)
+    with (env.DATA_DIR / "setup.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        call_command("migrate", verbosity=0, interactive=False)
+        first_administrator()
+        if env.DEMO:
+            demo_cluster()
+        static_files()
+
+
+@transaction.atomic
+def first_administrator() -> None:
+    """Make `admin` once per database; the random password lies in a file until it is changed."""
+    if User.objects.exists():
+        return
+    password = secrets.token_urlsafe(18)
+    user = User.objects.create_user("admin", password, role=Role.ADMINISTRATOR)
+    _write_private(env.DATA_DIR / PASSWORD_FILE, password + "\n")
+    record(ACTOR, "user.create", f"user {user.user_name}")
+
+
+def _write_private(path: Path, text: str) -> None:
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+
+
+@transaction.atomic
+def demo_cluster() -> None:
+    """Make the demo cluster in a database that has none."""
+    if Cluster.objects.exists():
+        return
+    made = Cluster.objects.create(name="demo", default=True, demo=True)
+    create_defaults(made, ACTOR, demo=True)
+
+
+def static_files() -> None:
+    """Collect static files, again only when the build changed."""
+    stamp = env.DATA_DIR / "static.stamp"
+    build_name = build.version_line()
+    if stamp.exists() and stamp.read_text() == build_name and Path(settings.STATIC_ROOT).is_dir():
+        return
+    call_command("collectstatic", verbosity=0, interactive=False)
+    stamp.write_text(build_name)
