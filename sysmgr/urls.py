@@ -8,6 +8,7 @@ urlpatterns = [
     path("", include("cluster.urls")),
     path("", include("sysmgr.accounts.urls")),
     path("", include("settings_app.urls")),
+    path("", include("upgrades.urls")),
 ]
 
 handler400 = "sysmgr.api.handler.handler400"

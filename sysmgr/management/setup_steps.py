@@ -11,11 +11,11 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import transaction
 
-from cluster.models import Cluster
-from settings_app.services import create_defaults
 from sysmgr import build, env
 from sysmgr.accounts.models import Role, User
 from sysmgr.audit.services import Actor, record
+from sysmgr.management import demo
+from upgrades import intake
 
 ACTOR = Actor("system", "command")
 PASSWORD_FILE = "initial-admin-password"
@@ -27,9 +27,10 @@ def set_up() -> None:
     with (env.DATA_DIR / "setup.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         call_command("migrate", verbosity=0, interactive=False)
+        intake.sweep()
         first_administrator()
         if env.DEMO:
-            demo_cluster()
+            demo.set_up(ACTOR)
         static_files()
 
 
@@ -52,15 +53,6 @@ def _write_private(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
-
-
-@transaction.atomic
-def demo_cluster() -> None:
-    """Make the demo cluster in a database that has none."""
-    if Cluster.objects.exists():
-        return
-    made = Cluster.objects.create(name="demo", default=True, demo=True)
-    create_defaults(made, ACTOR, demo=True)
 
 
 def static_files() -> None:
