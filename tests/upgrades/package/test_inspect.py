@@ -148,12 +148,22 @@ def test_the_first_members_are_manifest_and_signature(forge: Forge) -> None:
             inspect_package(forge.package(head=head), forge.keys)
 
 
+@pytest.mark.parametrize("at_fault", ["manifest.json", "manifest.json.sig"])
+def test_manifest_and_signature_have_mode_0644(forge: Forge, at_fault: str) -> None:
+    head = forge.head()
+    start = 0 if at_fault == "manifest.json" else len(head) - 1024
+    changed = head[:start] + patched(head[start : start + 512], 100, b"0004755") + head[start + 512 :]
+    with pytest.raises(PackageMemberRefused, match="mode is 4755, not 0644"):
+        inspect_package(forge.package(head=changed), forge.keys)
+
+
 def test_nothing_of_the_payload_is_read_before_the_signature(forge: Forge, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inspect_module, "_read_payload", lambda *_: pytest.fail("the payload was read"))
     with pytest.raises(PackageNotSigned):
         inspect_package(forge.package(), {})
 
 
+@pytest.mark.timeout(20)
 def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "folder").mkdir()

@@ -165,6 +165,20 @@ def test_payload_tar_sends_no_file_that_changed(forge: Forge, tmp_path: Path, ch
         list(payload_tar(tmp_path / "target", found.manifest, "storage"))
 
 
+def test_payload_tar_reads_no_more_of_a_file_that_grew(forge: Forge, tmp_path: Path) -> None:
+    found = unpack_package(forge.package(), tmp_path / "target", forge.keys)
+    os.truncate(tmp_path / "target/payload/storage/data", 64 * MIB)
+    os.truncate(tmp_path / "target/payload/storage/bin/daemon", 64 * MIB)
+    tracemalloc.start()
+    try:
+        with pytest.raises(PackageDigestWrong, match="bin/daemon"):
+            list(payload_tar(tmp_path / "target", found.manifest, "storage"))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 5 * MIB
+
+
 def test_payload_tar_follows_no_link_and_knows_its_services(forge: Forge, tmp_path: Path) -> None:
     found = unpack_package(forge.package(), tmp_path / "target", forge.keys)
     with pytest.raises(PackageServiceMissing):

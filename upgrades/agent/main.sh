@@ -1,0 +1,41 @@
+# The call: agent STEP CLUSTER TERM TASK SERVICE [NAME]
+
+[ $# -ge 5 ] || usage "step cluster term task service"
+for word in "$@"; do plain "$word"; done
+STEP=$1
+STATE=$(cd -P "$(dirname "$0")" && pwd) || exit 1
+ROOT=$(dirname "$STATE")
+case $3 in
+    *[!0-9]* | ????????????????*) usage "bad term" ;;
+esac
+take_lock
+check_fence "$2" "$3"
+
+case $STEP in
+    fence)
+        echo "fence $2 $3"
+        echo "protocol $PROTOCOL"
+        exit 0
+        ;;
+    inspect)
+        TASK=$4
+        [ "$TASK" = - ] || component "$TASK"
+        step_inspect
+        exit 0
+        ;;
+    spec | push | backup | stage | activate | verify | rollback | commit | cleanup) begin_task "$4" "$5" ;;
+    *) usage "unknown step $STEP" ;;
+esac
+if [ "$STEP" != spec ]; then
+    [ -f "$TASK_DIR/spec" ] || usage "no spec"
+    NEW=$(to_version)
+    component "$NEW"
+    component "$(from_version)"
+fi
+case $STEP in
+    backup)
+        [ $# -eq 6 ] || usage "backup needs a name"
+        step_backup "$6"
+        ;;
+    *) "step_$STEP" ;;
+esac
