@@ -1,0 +1,41 @@
+"""What every transport offers: run one step of the host-side script, bounded in time and output."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Protocol
+
+MAX_OUTPUT = 256 * 1024
+
+
+@dataclass(frozen=True)
+class Result:
+    """The exit code of a step and what it said (cut at MAX_OUTPUT bytes)."""
+
+    code: int
+    output: str
+
+    def values(self) -> dict[str, str]:
+        """Return the answer's `key value` lines; of keys that come twice, the last."""
+        pairs = (line.partition(" ") for line in self.output.splitlines())
+        return {key: value for key, _, value in pairs}
+
+    @property
+    def error(self) -> str:
+        """Return `<reason> <detail>` of a failed step."""
+        return self.values().get("error", "")
+
+
+class Unreachable(Exception):
+    """The host could not be asked, or did not answer in time: nobody knows what the step did."""
+
+
+class Transport(Protocol):
+    """One host."""
+
+    async def install(self) -> None:
+        """Put the host-side script in place where it is missing or differs."""
+
+    async def run(self, *words: str, stdin: AsyncIterator[bytes] | bytes = b"", seconds: float = 600) -> Result:
+        """Run one step; raise Unreachable when it can't be asked or does not end in time."""

@@ -1,0 +1,81 @@
+"""The local transport: a directory of this machine is a host."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from upgrades import agent
+
+from .base import MAX_OUTPUT, Result, Unreachable
+
+
+class LocalTransport:
+    """Runs the host-side script of a directory with this machine's sh."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._script = root / ".sysmgr" / "agent"
+
+    async def install(self) -> None:
+        """Put the script in place by one rename."""
+        await asyncio.to_thread(self._install)
+
+    def _install(self) -> None:
+        try:
+            if self._script.exists() and self._script.read_bytes() == agent.script():
+                return
+            if not self.root.is_dir():
+                raise Unreachable(f"{self.root} is not there")
+            self._script.parent.mkdir(exist_ok=True, mode=0o700)
+            draft = self._script.with_name(f".agent.{os.getpid()}")
+            draft.write_bytes(agent.script())
+            draft.replace(self._script)
+        except OSError as error:
+            raise Unreachable(f"{self.root}: {error.strerror}") from None
+
+    async def run(self, *words: str, stdin: AsyncIterator[bytes] | bytes = b"", seconds: float = 600) -> Result:
+        """Run one step in a session of its own: a manager that is killed does not kill the step."""
+        process = await asyncio.create_subprocess_exec(
+            "sh",
+            str(self._script),
+            *words,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._converse(process, stdin)
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+            raise Unreachable(f"the step {words[0]} did not end within {seconds:.0f} s") from None
+
+    async def _converse(self, process: asyncio.subprocess.Process, stdin: AsyncIterator[bytes] | bytes) -> Result:
+        assert process.stdin is not None and process.stdout is not None
+        feeding = asyncio.create_task(_feed(process.stdin, stdin))
+        output = b""
+        while block := await process.stdout.read(65536):
+            output = (output + block)[-MAX_OUTPUT:]
+        await feeding
+        return Result(await process.wait(), output.decode(errors="replace"))
+
+
+async def _feed(pipe: asyncio.StreamWriter, stdin: AsyncIterator[bytes] | bytes) -> None:
+    # A step may refuse before it has read everything; its exit code tells why.
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        if isinstance(stdin, bytes):
+            pipe.write(stdin)
+        else:
+            async for block in stdin:
+                pipe.write(block)
+                await pipe.drain()
+        await pipe.drain()
+    pipe.close()
