@@ -1,0 +1,181 @@
+"""One item on its host: the host's steps in order, each state committed before its effect."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from asgiref.sync import sync_to_async
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from sysmgr import env
+from sysmgr.errors import SysmgrError
+from upgrades.errors import HostUnreachable, StepFailed, Unproven
+from upgrades.models import Backup, UpgradeItem
+from upgrades.package.manifest import Manifest
+from upgrades.package.unpack import payload_tar
+from upgrades.transports.base import Result, Transport, Unreachable
+
+from .journal import Journal
+
+LOCK_BUSY, NAME_TAKEN, UNPROVEN = 13, 20, 21
+_LOCK_TRIES = 5
+State = UpgradeItem.State
+
+
+class Task:
+    """An item with all that its steps need."""
+
+    def __init__(
+        self, item: UpgradeItem, journal: Journal, transport: Transport, manifest: Manifest, unpacked: Path
+    ) -> None:
+        self.item, self.journal, self.transport = item, journal, transport
+        self.manifest, self.unpacked = manifest, unpacked
+
+    async def step(self, name: str, *words: str, stdin: AsyncIterator[bytes] | bytes = b"") -> Result:
+        """Run one step; raise HostUnreachable or StepFailed. Only a busy lock is tried again by itself."""
+        host = self.item.host.host_ip
+        call = (name, str(self.item.run.cluster_id), str(self.journal.term), str(self.item.pk), self.item.service_type)
+        for _ in range(_LOCK_TRIES):
+            try:
+                result = await self.transport.run(*call, *words, stdin=stdin)
+            except Unreachable as error:
+                raise HostUnreachable(host=host, reason=str(error)) from None
+            if result.code != LOCK_BUSY:
+                break
+        if result.code == 0:
+            return result
+        error = StepFailed(step=name, host=host, reason=result.error or f"exit {result.code}")
+        error.params["code"] = result.code
+        raise error
+
+    def spec(self) -> bytes:
+        """Return what the host keeps of this task: versions, files, hooks."""
+        lines = [f"from {self.item.from_version}", f"version {self.item.to_version}"]
+        for path, entry in self.manifest.files_of(self.item.service_type):
+            lines.append(f"F {entry.mode} {entry.sha256} {entry.size} {path}")
+        for name, command in self.manifest.services[self.item.service_type].commands.items():
+            lines.append(f"H {name} {command.seconds} {command.user or '-'} {command.folder}")
+            lines += [f"A {word}" for word in command.argv]
+        return ("\n".join(lines) + "\n.\n").encode()
+
+    async def push(self) -> None:
+        """Bring spec and payload to the host; nothing of the running service changes."""
+        if self.item.state == State.PENDING:
+            await self.move(State.PUSHING)
+        await self.step("spec", stdin=self.spec())
+        blocks = payload_tar(self.unpacked, self.manifest, self.item.service_type)
+        await self.step("push", stdin=_stream(blocks))
+
+    async def change(self) -> None:
+        """Back up, stage, activate, verify, commit; a failure ends as failed, rolled_back or inconsistent."""
+        try:
+            if self.item.state != State.ROLLING_BACK:
+                await self._forward()
+                return
+            cause: SysmgrError = StepFailed(step="activate", host=self.item.host.host_ip, reason="interrupted")
+        except (StepFailed, HostUnreachable) as error:
+            if self.item.state not in (State.ACTIVATING, State.VERIFYING):
+                await self.move(State.FAILED, error)
+                await self._clean()
+                return
+            cause = error
+            await self.move(State.ROLLING_BACK, error)
+        await self._back(cause)
+
+    async def _forward(self) -> None:
+        if self.item.state == State.PUSHING:
+            await self.move(State.BACKING_UP)
+        if self.item.state == State.BACKING_UP:
+            await self._backup()
+            await self.move(State.STAGING)
+        if self.item.state == State.STAGING:
+            await self.step("stage")
+            await self.move(State.ACTIVATING)
+        if self.item.state == State.ACTIVATING:
+            await self.step("activate")
+            await self.move(State.VERIFYING)
+        await self.step("verify")
+        await self.step("commit")
+        await sync_to_async(self.journal.committed)(self.item)
+        await self._clean()
+
+    async def _back(self, cause: SysmgrError) -> None:
+        try:
+            await self.step("rollback")
+        except (StepFailed, HostUnreachable) as error:
+            params = {"host": self.item.host.host_ip, "service": self.item.service_type}
+            await self.move(State.INCONSISTENT, Unproven(**params, reason=str(error.params["reason"])))
+            return
+        kept = None if self.item.scode else cause
+        await self.move(State.ROLLED_BACK, kept)
+        await self._clean()
+
+    async def _clean(self) -> None:
+        """Remove what was needed on the way; a failure here changes nothing of the outcome."""
+        try:
+            await self.step("cleanup")
+        except (StepFailed, HostUnreachable):
+            return
+
+    async def _backup(self) -> None:
+        while True:
+            backup = await sync_to_async(claim_name)(self.item)
+            try:
+                result = await self.step("backup", backup.package_name)
+            except StepFailed as error:
+                if error.params["code"] != NAME_TAKEN:
+                    raise
+                await sync_to_async(_next_name)(backup)
+                continue
+            await sync_to_async(self.journal.backup_complete)(backup, result.values())
+            return
+
+    async def move(self, state: str, error: SysmgrError | None = None) -> None:
+        """Commit the item's next state."""
+        await sync_to_async(self.journal.item)(self.item, state, error)
+
+
+async def _stream(blocks: Iterator[bytes]) -> AsyncIterator[bytes]:
+    while True:
+        block = await asyncio.to_thread(next, blocks, None)
+        if block is None:
+            return
+        yield block
+
+
+def _name(version: str, moment: datetime) -> str:
+    local = moment.astimezone(ZoneInfo(env.TIME_ZONE))
+    return f"backup_{version}_{local:%Y%m%d_%H%M}.tar.gz"
+
+
+def claim_name(item: UpgradeItem) -> Backup:
+    """Return the item's backup row, made with the first free minute of its host (contract §4)."""
+    existing = Backup.objects.filter(item=item).first()
+    if existing is not None:
+        return existing
+    begin = timezone.now()
+    return _insert(Backup(host=item.host, service_type=item.service_type, item=item, begin_time=begin), begin, item)
+
+
+def _insert(backup: Backup, moment: datetime, item: UpgradeItem) -> Backup:
+    backup.version = item.from_version
+    while True:
+        backup.package_name = _name(item.from_version, moment)
+        try:
+            with transaction.atomic():
+                backup.save()
+            return backup
+        except IntegrityError:
+            moment += timedelta(minutes=1)
+
+
+def _next_name(backup: Backup) -> None:
+    """Take the next free minute after a name that the host has already."""
+    assert backup.item is not None
+    local = datetime.strptime(backup.package_name[-20:-7], "%Y%m%d_%H%M").replace(tzinfo=ZoneInfo(env.TIME_ZONE))
+    _insert(backup, local + timedelta(minutes=1), backup.item)
