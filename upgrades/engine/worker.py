@@ -1,0 +1,64 @@
+"""The leader's engine: finds runs that do not rest and drives them side by side."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from uuid import UUID
+
+from asgiref.sync import sync_to_async
+from django.db import DatabaseError
+
+from cluster.leader import LostLeadership
+from upgrades.models import UpgradeRun
+
+from .run import Drive
+
+log = logging.getLogger("sysmgr.engine")
+POLL_SECONDS = 0.5
+_RESTS = (UpgradeRun.State.SUCCEEDED, UpgradeRun.State.FAILED)
+
+
+class Engine:
+    """Drives all runs under one term. A host is held by one run, so runs never meet on a host."""
+
+    def __init__(self, term: int) -> None:
+        self.term = term
+        self._driven: dict[UUID, asyncio.Task[None]] = {}
+
+    async def serve(self, stop: asyncio.Event) -> None:
+        """Work until `stop`; steps under way on hosts end by themselves. Raises LostLeadership."""
+        try:
+            while not stop.is_set():
+                await self._look()
+                try:
+                    await asyncio.wait_for(stop.wait(), POLL_SECONDS)
+                except TimeoutError:
+                    continue
+        finally:
+            for task in self._driven.values():
+                task.cancel()
+
+    async def _look(self) -> None:
+        for uuid, task in list(self._driven.items()):
+            if not task.done():
+                continue
+            del self._driven[uuid]
+            error = task.exception()
+            if isinstance(error, LostLeadership):
+                raise error
+            if error is not None:
+                # The run is as its last commit left it; it is driven again from there.
+                log.error("run %s was interrupted", uuid, exc_info=error)
+                await asyncio.sleep(2)
+        try:
+            waiting = await sync_to_async(_waiting)()
+        except DatabaseError:
+            return
+        for uuid in waiting:
+            if uuid not in self._driven:
+                self._driven[uuid] = asyncio.create_task(Drive(uuid, self.term).go())
+
+
+def _waiting() -> list[UUID]:
+    return list(UpgradeRun.objects.exclude(state__in=_RESTS).order_by("create_time").values_list("pk", flat=True))
