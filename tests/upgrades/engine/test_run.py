@@ -1,0 +1,181 @@
+"""The engine on real directories: files change, backups hold, failures roll back."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cluster.leader import Lease, LostLeadership
+from cluster.models import Cluster, Host, HostService
+from sysmgr import env
+from sysmgr.audit.services import SYSTEM
+from sysmgr.management import demo
+from upgrades.engine.run import Drive
+from upgrades.errors import HostHeld, UpgradeRefused
+from upgrades.intake import import_file, store
+from upgrades.models import Backup, HostHold, UpgradeItem, UpgradeRun
+from upgrades.package.build import build_package
+from upgrades.package.sign import load_private_key
+from upgrades.services import request_upgrade
+
+pytestmark = pytest.mark.django_db(transaction=True)
+IP = "10.30.12.55"
+
+
+@pytest.fixture
+def demo_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cluster:
+    monkeypatch.setattr(env, "DATA_DIR", tmp_path)
+    (tmp_path / "keys").mkdir()
+    demo.set_up(SYSTEM)
+    return Cluster.objects.get()
+
+
+@pytest.fixture
+def term(transactional_db: None) -> int:
+    lease = Lease("127.0.0.1")
+    assert lease.acquire()
+    return lease.term
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def root(ip: str = IP) -> Path:
+    return Path(Host.objects.get(host_ip=ip).root)
+
+
+def ask(cluster: Cluster, *services: str, ip: str = IP, **options: Any) -> UpgradeRun:
+    version = {"version": options.pop("version")} if "version" in options else {}
+    items = [{"host_ip": ip, "service_type": service, **version} for service in services]
+    return request_upgrade(cluster, items, options, SYSTEM)
+
+
+def drive(run: UpgradeRun, term: int) -> UpgradeRun:
+    asyncio.run(Drive(run.pk, term).go())
+    run.refresh_from_db()
+    return run
+
+
+def broken_package(cluster: Cluster, tmp_path: Path, version: str, toml: str) -> None:
+    source = tmp_path / f"source-{version}"
+    for service in ("compute", "storage"):
+        (source / service).mkdir(parents=True)
+        (source / service / "file").write_text(f"{service} {version}")
+    (source / "package.toml").write_text(toml)
+    out = tmp_path / f"out-{version}"
+    out.mkdir()
+    path = build_package(source, version, out, load_private_key(env.DATA_DIR / "keys" / demo.KEY_FILE))
+    import_file(cluster, path, SYSTEM)
+
+
+def test_an_upgrade_changes_files_and_keeps_a_true_backup(demo_cluster: Cluster, term: int, tmp_path: Path) -> None:
+    old = content(root() / "storage" / "current")
+    run = drive(ask(demo_cluster, "storage"), term)
+    assert run.state == "succeeded", (run.message, [i.message for i in run.items.all()])
+    new = content(root() / "storage" / "current")
+    assert new["etc/storage.conf"] == b"service=storage\nversion=1.5\n"
+    backup = Backup.objects.get()
+    file = root() / "backups" / backup.package_name
+    assert backup.md5 == hashlib.md5(file.read_bytes()).hexdigest()
+    assert backup.size == file.stat().st_size
+    with tarfile.open(file) as archive:
+        archive.extractall(tmp_path / "read", filter="data")
+    assert content(tmp_path / "read") == old
+    assert HostService.objects.get(host__host_ip=IP, service_type="storage").version == "1.5"
+    assert not HostHold.objects.exists()
+    assert not (env.DATA_DIR / "work" / str(run.pk)).exists()
+
+
+def test_two_services_of_one_version_keep_two_backups(demo_cluster: Cluster, term: int) -> None:
+    run = drive(ask(demo_cluster, "storage", "compute", ip="10.30.12.165"), term)
+    assert run.state == "succeeded"
+    names = set(Backup.objects.values_list("package_name", flat=True))
+    assert len(names) == 2
+    assert {p.name for p in (root("10.30.12.165") / "backups").iterdir()} == names
+
+
+def test_a_failing_check_brings_the_old_bytes_back(demo_cluster: Cluster, term: int, tmp_path: Path) -> None:
+    toml = '[services.storage.commands.status]\nargv = ["false"]\nseconds = 1\n'
+    broken_package(demo_cluster, tmp_path, "2.0", toml)
+    old = content(root() / "storage" / "current")
+    run = drive(ask(demo_cluster, "storage", "compute"), term)
+    assert run.state == "failed"
+    states = dict(run.items.values_list("service_type", "state"))
+    assert states == {"storage": "rolled_back", "compute": "committed"}
+    assert content(root() / "storage" / "current") == old
+    assert HostService.objects.get(host__host_ip=IP, service_type="storage").version == "1.3"
+    assert "status" in run.items.get(service_type="storage").message
+
+
+def test_a_reached_threshold_skips_what_has_not_begun(demo_cluster: Cluster, term: int, tmp_path: Path) -> None:
+    toml = '[services.compute.commands.status]\nargv = ["false"]\nseconds = 1\n'
+    broken_package(demo_cluster, tmp_path, "2.0", toml)
+    run = drive(ask(demo_cluster, "storage", "compute"), term)
+    states = dict(run.items.values_list("service_type", "state"))
+    assert states == {"compute": "rolled_back", "storage": "skipped"}
+
+
+def test_a_failed_precheck_changes_nothing(demo_cluster: Cluster, term: int) -> None:
+    (root() / "storage" / "current").unlink()
+    (root() / "storage" / "current").symlink_to("/nowhere")
+    run = drive(ask(demo_cluster, "compute", "storage"), term)
+    assert (run.state, run.error) == ("failed", "PrecheckFailed")
+    assert not Backup.objects.exists()
+    assert "skipped" in run.items.values_list("state", flat=True)
+
+
+def test_a_changed_package_file_ends_the_run(demo_cluster: Cluster, term: int) -> None:
+    with (store(demo_cluster) / "updatepackage_1.5.tar.gz").open("ab") as file:
+        file.write(b"x")
+    run = drive(ask(demo_cluster, "storage"), term)
+    assert (run.state, run.error) == ("failed", "PackageUnusable")
+    assert {item.state for item in run.items.all()} == {"skipped"}
+
+
+def test_an_old_term_writes_nothing(demo_cluster: Cluster, term: int) -> None:
+    run = ask(demo_cluster, "storage")
+    with pytest.raises(LostLeadership):
+        asyncio.run(Drive(run.pk, term - 1).go())
+    run.refresh_from_db()
+    assert run.state == "pending"
+
+
+@pytest.mark.parametrize("state", ["pushing", "backing_up", "staging", "activating", "verifying"])
+def test_a_run_goes_on_from_the_hosts_markers(demo_cluster: Cluster, term: int, state: str) -> None:
+    """The database is set back to `state` after the host has done everything: nothing is done twice."""
+    run = drive(ask(demo_cluster, "storage"), term)
+    UpgradeRun.objects.filter(pk=run.pk).update(state="running", end_time=None)
+    UpgradeItem.objects.filter(run=run).update(state=state)
+    HostService.objects.filter(host__host_ip=IP, service_type="storage").update(version="1.3")
+    assert drive(run, term).state == "succeeded"
+    assert len(list((root() / "backups").iterdir())) == Backup.objects.count() == 1
+    assert HostService.objects.get(host__host_ip=IP, service_type="storage").version == "1.5"
+
+
+def test_refusals_name_each_item_and_start_nothing(demo_cluster: Cluster) -> None:
+    items = [
+        {"host_ip": "10.9.9.9", "service_type": "storage"},
+        {"host_ip": IP, "service_type": "cloud"},
+        {"host_ip": IP, "service_type": "storage", "version": "1.0"},
+        {"host_ip": IP, "service_type": "storage", "version": "1.5"},
+    ]
+    with pytest.raises(UpgradeRefused) as refused:
+        request_upgrade(demo_cluster, items, {}, SYSTEM)
+    assert refused.value.field == (
+        "list[0].host_ip: 10.9.9.9 storage; list[1].service_type: 10.30.12.55 cloud; "
+        "list[2].version: 10.30.12.55 storage 1.0; list[3].service_type: 10.30.12.55 storage 1.5"
+    )
+    assert not UpgradeRun.objects.exists()
+
+
+def test_a_held_host_is_refused_naming_the_run(demo_cluster: Cluster) -> None:
+    run = ask(demo_cluster, "storage")
+    with pytest.raises(HostHeld) as held:
+        ask(demo_cluster, "compute")
+    assert str(run.pk) in held.value.text
