@@ -3,18 +3,44 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
+from django.db import connection
+from django.http.multipartparser import MultiPartParserError
 from rest_framework.response import Response
 
 from cluster.errors import ClusterNotFound
+from sysmgr.api.bodies import receiving
 from sysmgr.api.envelope import ok, package_list_ok
-from sysmgr.api.views import ApiViewSet
-from sysmgr.errors import InvalidInput, Problem
+from sysmgr.api.fields import validated
+from sysmgr.api.idempotency import idempotent
+from sysmgr.api.views import ApiViewSet, parse_uuid
+from sysmgr.errors import InvalidInput, MalformedBody, Problem, UnsupportedMediaType
 
-from . import selectors
+from . import run_selectors, selectors, services
+from .serializers import UpgradeInput
+from .upload import QuarantineHandler
 
 
-class PackageViewSet(ApiViewSet):
+class KnownClusterViewSet(ApiViewSet):
+    """Views of reads: the gate has looked the cluster up already."""
+
+    def known_cluster(self, request: Any) -> UUID:
+        """Return the cluster that the call means, or raise 400 or 404, without a query."""
+        found = self.cluster_uuid(request)
+        if self.gate(request).cluster_uuid != found:
+            raise ClusterNotFound("cluster_uuid")
+        return found
+
+    def number(self, request: Any, name: str, default: int, low: int, high: int) -> int:
+        """Return an integer of the query within its bounds, or raise InvalidInput."""
+        text = request.query_params.get(name, str(default))
+        if not (text.isascii() and text.isdigit() and len(text) < 10 and low <= int(text) <= high):
+            raise InvalidInput([Problem(name, f"must be {low} to {high}", f"必须在 {low} 到 {high} 之间")])
+        return int(text)
+
+
+class PackageViewSet(KnownClusterViewSet):
     """`/v1/system/upgrade_package/...`."""
 
     def list(self, request: Any) -> Response:
@@ -25,15 +51,47 @@ class PackageViewSet(ApiViewSet):
         """Show the package that the cluster runs."""
         return ok(selectors.current_package(self.known_cluster(request)))
 
-    def known_cluster(self, request: Any) -> Any:
-        """Return the cluster; the gate has looked it up already."""
-        found = self.cluster_uuid(request)
-        if self.gate(request).cluster_uuid != found:
-            raise ClusterNotFound("cluster_uuid")
-        return found
+    def upload(self, request: Any) -> Response:
+        """Take a package in from a multipart form: `file`, and the cluster in the form or the query."""
+        plain = request._request
+        if not (plain.content_type or "").startswith("multipart/form-data"):
+            raise UnsupportedMediaType(expected="multipart/form-data")
+        cluster = self.cluster(request)
+        handler = QuarantineHandler(cluster, int(plain.META.get("CONTENT_LENGTH") or 0))
+        plain.upload_handlers = [handler]
+        connection.close()  # a body that stalls holds a thread, never a database connection
+        try:
+            with receiving(self.gate(request).source):
+                form = dict(plain.POST.items())
+        except MultiPartParserError:
+            raise MalformedBody("file", reason="it is not valid multipart", reason_cn="不是有效的 multipart") from None
+        finally:
+            if handler.intake is not None and not handler.complete:
+                handler.intake.abort()
+        if handler.error is not None:
+            raise handler.error
+        self._check_form(form, handler, str(cluster.pk))
+        assert handler.intake is not None
+        package = handler.intake.finish(self.gate(request).actor)
+        return ok(selectors.five_keys(package))
+
+    def _check_form(self, form: dict[str, str], handler: QuarantineHandler, cluster: str) -> None:
+        problems = [Problem(key, "is not a known key", "未知的键") for key in form if key != "cluster_uuid"]
+        if handler.unexpected:
+            problems.append(Problem(handler.unexpected, "is not a known file", "未知的文件字段"))
+        if not problems and not handler.complete:
+            problems.append(Problem("file", "is required", "为必填项"))
+        if form.get("cluster_uuid", cluster).lower() != cluster:
+            problems.append(
+                Problem("cluster_uuid", "must be given in the query for this cluster", "非默认集群请用查询参数指定")
+            )
+        if problems:
+            if handler.intake is not None:
+                handler.intake.abort()
+            raise InvalidInput(problems)
 
 
-class BackupViewSet(PackageViewSet):
+class BackupViewSet(KnownClusterViewSet):
     """`/v1/system/compute/version/...`."""
 
     def backups(self, request: Any) -> Response:
@@ -42,3 +100,34 @@ class BackupViewSet(PackageViewSet):
         if not host_ip:
             raise InvalidInput([Problem("host_ip", "is required", "为必填项")])
         return ok(selectors.backup_list(self.known_cluster(request), host_ip))
+
+    @idempotent
+    def upgrade(self, request: Any) -> Response:
+        """Start one run for the whole list, or refuse all of it."""
+        body = validated(UpgradeInput, request.data)
+        cluster = self.cluster(request, request.data)
+        run = services.request_upgrade(cluster, body["list"], body.get("options", {}), self.gate(request).actor)
+        response = ok(run_selectors.accepted(run))
+        if body["wait"]:
+
+            def waited() -> Response:
+                run_selectors.wait(run)
+                return ok(run_selectors.accepted(run))
+
+            response.after_commit = waited  # type: ignore[attr-defined]
+        return response
+
+
+class UpgradeViewSet(KnownClusterViewSet):
+    """`/v1/system/upgrade/...`."""
+
+    def inspect(self, request: Any) -> Response:
+        """Show a run with its items."""
+        run = parse_uuid(request.query_params.get("upgrade_uuid"), "upgrade_uuid")
+        return ok(run_selectors.inspect(self.known_cluster(request), run))
+
+    def list(self, request: Any) -> Response:
+        """List runs, newest first."""
+        number = self.number(request, "page_num", 0, 0, 1_000_000)
+        size = self.number(request, "page_size", 20, 1, 1000)
+        return ok(run_selectors.run_list(self.known_cluster(request), number, size))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import signal
@@ -15,9 +16,25 @@ from django.db import DatabaseError, close_old_connections
 from cluster.leader import RENEW_SECONDS, Lease, LostLeadership, ManagerRunning
 from sysmgr import env
 from sysmgr.management.supervisor import exit_when_orphaned
+from upgrades.engine.worker import Engine
 
 log = logging.getLogger("sysmgr.manager")
 EXIT_LOST = 3
+
+
+def work(term: int) -> None:
+    """Drive upgrades under `term`; whatever ends this ends the process, and the supervisor starts it anew."""
+
+    async def serve() -> None:
+        await Engine(term).serve(asyncio.Event())
+
+    try:
+        asyncio.run(serve())
+    except LostLeadership:
+        log.warning("another leader took over; starting anew")
+    except Exception:
+        log.exception("the engine ended unexpectedly; starting anew")
+    os._exit(EXIT_LOST)
 
 
 class Command(BaseCommand):
@@ -50,6 +67,8 @@ class Command(BaseCommand):
             self._lead(lease, stop, options["supervised"])
         finally:
             self._leave(lease)
+            # Steps under way on hosts end by themselves and are picked up from their markers.
+            os._exit(0)
 
     def _lead(self, lease: Lease, stop: threading.Event, parent: int) -> None:
         while not stop.is_set():
@@ -62,6 +81,7 @@ class Command(BaseCommand):
                     lease.renew()
                 elif lease.acquire():
                     log.info("leading with term %d", lease.term)
+                    threading.Thread(target=work, args=(lease.term,), daemon=True).start()
             except LostLeadership:
                 log.warning("lost the lead; starting anew")
                 os._exit(EXIT_LOST)
