@@ -40,6 +40,8 @@ test-pg: $(VENV)/.dev-stamp ## Run the suite on PostgreSQL (a throw-away server)
 lint: $(VENV)/.dev-stamp ## Check style and types
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
+	@$(PY) -m tests.typed
+	@$(VENV)/bin/lint-imports
 
 format: $(VENV)/.dev-stamp ## Format the source
 	@$(VENV)/bin/ruff check --fix .

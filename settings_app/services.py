@@ -63,7 +63,7 @@ def update_settings(
     diff: list[dict[str, Any]] = []
     for name in SECTIONS:
         if changes.get(name):
-            diff += _change(name, SECTIONS[name].objects.get(cluster=cluster), changes[name])
+            diff += _change(name, SECTIONS[name]._default_manager.get(cluster=cluster), changes[name])
     return _revise(cluster, actor, reason, diff, current) if diff else None
 
 
@@ -115,7 +115,7 @@ def check_mail_password(row: models.MailSetting, changes: Mapping[str, Any]) -> 
 def _revise(
     cluster: Cluster, actor: Actor, reason: str, diff: list[dict[str, Any]], current: int
 ) -> models.SettingRevision:
-    sections = {name: model.objects.get(cluster=cluster) for name, model in SECTIONS.items()}
+    sections = {name: model._default_manager.get(cluster=cluster) for name, model in SECTIONS.items()}
     revision = models.SettingRevision.objects.create(
         cluster=cluster,
         number=current + 1,

@@ -85,14 +85,14 @@ def key_file(name: str, make: Callable[[], str] = lambda: secrets.token_urlsafe(
             with contextlib.suppress(FileExistsError):
                 os.link(draft, path)
             draft.unlink()
-        return path.read_text().strip()
+        return str(path.read_text().strip())
     except OSError as error:
         raise _refuse("SYSMGR_DATA_DIR", f"cannot keep keys in {path.parent}: {error.strerror}") from None
 
 
 BIND = _env.str("SYSMGR_BIND", "127.0.0.1:8000")
 BIND_HOST, BIND_PORT = split_bind(BIND)
-DATA_DIR = (BASE_DIR / _env.str("SYSMGR_DATA_DIR", "var")).resolve()
+DATA_DIR: Path = (BASE_DIR / _env.str("SYSMGR_DATA_DIR", "var")).resolve()
 ADDRESS = _env.str("SYSMGR_ADDRESS", "") or (_own_address() if _is_wildcard(BIND_HOST) else BIND_HOST)
 DEMO = _flag("SYSMGR_DEMO", True)
 TLS_CERT_FILE = _env.str("SYSMGR_TLS_CERT_FILE", "")

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from django.utils.functional import Promise, lazystr
+from django.utils.functional import lazystr
 from django.utils.translation import get_language
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
 
 
 class _Bilingual:
@@ -25,7 +28,7 @@ class _Bilingual:
         return self.chinese if (get_language() or "").startswith("zh") else self.english
 
 
-def bilingual(english: str, chinese: str) -> Promise:
+def bilingual(english: str, chinese: str) -> _StrPromise:
     """Return a lazy text for places that take one string (field messages, validators)."""
     return lazystr(_Bilingual(english, chinese))
 

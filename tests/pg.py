@@ -70,7 +70,7 @@ def postgres() -> Iterator[str]:
             **options,
         )
         port = _free_port()
-        command = [binaries / "postgres", "-D", data, "-h", "127.0.0.1", "-p", str(port), "-F"]
+        command: list[str | Path] = [binaries / "postgres", "-D", data, "-h", "127.0.0.1", "-p", str(port), "-F"]
         command += ["-k", "", "-c", "max_connections=200", "-c", "log_min_messages=panic"]
         server = subprocess.Popen(command, stderr=subprocess.DEVNULL, **options)
         try:
@@ -85,7 +85,7 @@ def postgres() -> Iterator[str]:
                 server.wait(timeout=10)
 
 
-def _wait(server: subprocess.Popen[bytes], port: int) -> None:
+def _wait(server: subprocess.Popen[Any], port: int) -> None:
     import psycopg2
 
     deadline = time.monotonic() + START_SECONDS

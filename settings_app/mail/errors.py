@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sysmgr.errors import SysmgrError
 
 STAGES_CN = {
@@ -55,7 +57,7 @@ class MailPeerSilent(SysmgrError):
     next_step_cn = "{advice_cn}"
 
 
-def params(stage: str, reply: str = "") -> dict[str, str]:
+def params(stage: str, reply: str = "") -> dict[str, Any]:
     """Return what fills the texts for a stage."""
     advice, advice_cn = _NEXT[stage]
     return {

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
@@ -104,7 +105,7 @@ def _with_policy(rows: QuerySet[Token], queried: uuid.UUID | None) -> QuerySet[T
 
 def admit(request: HttpRequest, gate: Gate, now: datetime) -> None:
     """Fill `gate` from the database, or raise why the call is refused."""
-    row = _with_policy(tokens.find(bearer(request)), _queried_cluster(request)).first()
+    row: Any = _with_policy(tokens.find(bearer(request)), _queried_cluster(request)).first()
     if row is None:
         raise TokenExpired
     if row.expire_time <= now or not row.user.is_active:

@@ -162,7 +162,7 @@ class Drive:
         at = self.run.options.get("fail_count", 1)
         if percent is not None:
             at = min(at, max(1, len(self.items) * percent // 100))
-        return failed >= at
+        return failed >= int(at)
 
     def _slots(self, tasks: dict[Host, list[Task]]) -> dict[str, asyncio.Semaphore]:
         """Return how many of each service may be away at once: cloud 1, storage 1, compute 10 %, at least 1."""

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from asgiref.sync import sync_to_async
@@ -49,9 +50,8 @@ class Task:
                 break
         if result.code == 0:
             return result
-        error = StepFailed(step=name, host=host, reason=result.error or f"exit {result.code}")
-        error.params["code"] = result.code
-        raise error
+        reason = result.error or f"exit {result.code}"
+        raise StepFailed(step=name, host=host, reason=reason, code=result.code)
 
     def spec(self) -> bytes:
         """Return what the host keeps of this task: versions, files, hooks."""
@@ -77,14 +77,14 @@ class Task:
             if self.item.state != State.ROLLING_BACK:
                 await self._forward()
                 return
-            cause: SysmgrError = StepFailed(step="activate", host=self.item.host.host_ip, reason="interrupted")
-        except (StepFailed, HostUnreachable) as error:
+            cause: SysmgrError = StepFailed(step="activate", host=self.item.host.host_ip, reason="interrupted", code=1)
+        except (StepFailed, HostUnreachable) as failure:
             if self.item.state not in (State.ACTIVATING, State.VERIFYING):
-                await self.move(State.FAILED, error)
+                await self.move(State.FAILED, failure)
                 await self._clean()
                 return
-            cause = error
-            await self.move(State.ROLLING_BACK, error)
+            cause = failure
+            await self.move(State.ROLLING_BACK, failure)
         await self._back(cause)
 
     async def _forward(self) -> None:
@@ -108,7 +108,7 @@ class Task:
         try:
             await self.step("rollback")
         except (StepFailed, HostUnreachable) as error:
-            params = {"host": self.item.host.host_ip, "service": self.item.service_type}
+            params: dict[str, Any] = {"host": self.item.host.host_ip, "service": self.item.service_type}
             await self.move(State.INCONSISTENT, Unproven(**params, reason=str(error.params["reason"])))
             return
         kept = None if self.item.scode else cause
