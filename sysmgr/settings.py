@@ -117,12 +117,13 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "filters": {"unexpected": {"()": "sysmgr.api.request_id.Unexpected"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": "WARNING"},
     "loggers": {
         "django": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
-        # Every 4xx is an answer, not an incident; 5xx are logged by the handler with their traceback.
-        "django.request": {"handlers": ["stderr"], "level": "ERROR", "propagate": False},
+        # 4xx and typed 5xx are answers, not incidents; an unhandled exception is logged with its traceback.
+        "django.request": {"handlers": ["stderr"], "level": "ERROR", "propagate": False, "filters": ["unexpected"]},
         "sysmgr": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
     },
 }

@@ -96,10 +96,7 @@ class BackupViewSet(KnownClusterViewSet):
 
     def backups(self, request: Any) -> Response:
         """List the backups of one host."""
-        host_ip = request.query_params.get("host_ip")
-        if not host_ip:
-            raise InvalidInput([Problem("host_ip", "is required", "为必填项")])
-        return ok(selectors.backup_list(self.known_cluster(request), host_ip))
+        return ok(selectors.backup_list(self.known_cluster(request), self.query(request, "host_ip")))
 
     @idempotent
     def upgrade(self, request: Any) -> Response:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
+from typing import Any
 
 from .errors import MailPeerFailed, MailPeerSilent, params
 
@@ -61,6 +62,7 @@ class _Session:
         self.deadline = time.monotonic() + seconds
         self.late = threading.Event()
         self.socket: socket.socket | None = None
+        self.client: smtplib.SMTP | None = None
 
     def left(self) -> float:
         return max(0.01, self.deadline - time.monotonic())
@@ -129,21 +131,27 @@ class _Client(smtplib.SMTP):
     """smtplib on a socket that is connected already; the local host's name is not looked up."""
 
     def __init__(self, connection: socket.socket, host: str) -> None:
-        self._connection = connection
         super().__init__(local_hostname="sysmgr")
-        self._host = host
-        code, reply = self.connect(host, 0)
+        self.sock = connection
+        self._host = host  # what STARTTLS checks the certificate against
+
+    def greet(self) -> None:
+        """Read the peer's greeting, then say ours."""
+        code, reply = self.getreply()
         if code != 220:
             raise smtplib.SMTPConnectError(code, reply)
+        self.ehlo_or_helo_if_needed()
 
-    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
-        return self._connection
-
-    def connect(self, host: str = "localhost", port: int = 0, source_address: object = None) -> tuple[int, bytes]:
-        """Take over the connected socket and read the greeting."""
-        self.sock = self._connection
-        self.file = None
-        return self.getreply()
+    def log_in(self, account: str, password: str) -> None:
+        """Log in once: smtplib's own `login` tries a refused password again with each other mechanism,
+        which counts as that many failures at a server that locks accounts."""
+        offered = self.esmtp_features.get("auth", "").upper().split()
+        self.user, self.password = account, password
+        methods: dict[str, Any] = {"CRAM-MD5": self.auth_cram_md5, "PLAIN": self.auth_plain, "LOGIN": self.auth_login}
+        chosen = next((name for name in methods if name in offered), None)
+        if chosen is None:
+            raise smtplib.SMTPNotSupportedError("the server offers no log-in that is known here")
+        self.auth(chosen, methods[chosen])
 
 
 def send(
@@ -166,6 +174,8 @@ def send(
                 raise MailPeerSilent(**params(session.stage)) from None
             raise MailPeerFailed(**params(session.stage, _reply(error, server))) from None
         finally:
+            if session.client is not None:
+                session.client.close()
             if session.socket is not None:
                 session.socket.close()
 
@@ -178,8 +188,8 @@ def _converse(
         session.stage = "tls"
         session.socket = server.context().wrap_socket(session.socket, server_hostname=server.host)
     session.stage = "greeting"
-    client = _Client(session.socket, server.host)
-    client.ehlo_or_helo_if_needed()
+    session.client = client = _Client(session.socket, server.host)
+    client.greet()
     if server.tls and server.port != IMPLICIT_TLS_PORT:
         session.stage = "starttls"
         client.starttls(context=server.context())
@@ -188,7 +198,7 @@ def _converse(
     if server.account:
         # Without TLS the account goes in clear: only because the operator set smtp_tls_enabled to false.
         session.stage = "login"
-        client.login(server.account, server.password)
+        client.log_in(server.account, server.password)
     session.stage = "sender"
     _expect(client.mail(sender))
     session.stage = "receiver"

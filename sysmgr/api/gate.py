@@ -123,6 +123,8 @@ def read_body(request: HttpRequest, source: str) -> None:
     """Read a JSON body before the first query; raise 413 or 415. The result stays in `request.body`."""
     if request.method not in ("POST", "PUT", "PATCH"):
         return
+    if request.headers.get("Transfer-Encoding"):
+        raise MalformedBody(reason="it has no Content-Length", reason_cn="缺少 Content-Length")
     if not int(request.META.get("CONTENT_LENGTH") or 0):
         raise MalformedBody(reason="it is empty", reason_cn="请求体为空")
     if request.headers.get("Content-Encoding") or not _is_json(request):

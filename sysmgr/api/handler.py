@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
@@ -14,8 +13,6 @@ from rest_framework.response import Response
 from sysmgr import errors
 
 from . import envelope
-
-log = logging.getLogger("sysmgr.api")
 
 
 def as_sysmgr_error(exc: Exception) -> errors.SysmgrError | None:
@@ -75,7 +72,6 @@ def handler404(request: HttpRequest, exception: Exception) -> HttpResponse:
 def handler500(request: HttpRequest) -> HttpResponse:
     """Answer an unhandled exception: its text stays in the log, the client gets the log's key."""
     request_id = getattr(request, "request_id", "-")
-    log.error("unhandled exception in request %s", request_id)
     if _is_api(request):
         return envelope.failure_response(errors.InternalError(request_id=request_id))
     from django.views.defaults import server_error

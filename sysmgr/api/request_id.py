@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Callable
 
@@ -20,3 +21,14 @@ class RequestIdMiddleware:
         response = self.get_response(request)
         response["X-Request-Id"] = request.request_id  # type: ignore[attr-defined]
         return response
+
+
+class Unexpected(logging.Filter):
+    """Lets only unhandled exceptions pass, and names the request that the client was told."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether the record is about an exception that nobody expected."""
+        if not record.exc_info:
+            return False
+        record.msg = f"request {getattr(getattr(record, 'request', None), 'request_id', '-')}: {record.msg}"
+        return True

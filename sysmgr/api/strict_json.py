@@ -64,11 +64,16 @@ def printable(text: str) -> str:
     return _FORBIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)[:64]
 
 
+def check_text(text: str, path: str) -> None:
+    """Raise InvalidInput for characters that no setting needs and stores choke on."""
+    if _FORBIDDEN.search(text):
+        english = "must not hold control characters or lone surrogates"
+        raise InvalidInput([Problem(path, english, "不得包含控制字符或不成对的代理字符")])
+
+
 def _check(value: Any, path: str, depth: int) -> None:
     if isinstance(value, str):
-        if _FORBIDDEN.search(value):
-            text = "must not hold control characters or lone surrogates"
-            raise InvalidInput([Problem(path, text, "不得包含控制字符或不成对的代理字符")])
+        check_text(value, path)
     elif isinstance(value, dict | list):
         if depth > MAX_DEPTH:
             _malformed(f"it is nested deeper than {MAX_DEPTH} levels", f"嵌套超过 {MAX_DEPTH} 层")

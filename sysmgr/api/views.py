@@ -13,6 +13,7 @@ from sysmgr.errors import AmbiguousCluster, InvalidInput, Problem
 
 from .fields import StrictUUIDField
 from .gate import Gate
+from .strict_json import check_text
 
 _uuid = StrictUUIDField()
 
@@ -45,6 +46,14 @@ class ApiViewSet(ViewSet):
         if wanted is None or (queried and gate.cluster_uuid is None):
             raise ClusterNotFound("cluster_uuid")
         return wanted
+
+    def query(self, request: Any, name: str) -> str:
+        """Return a query value under the rules of JSON strings, or raise InvalidInput."""
+        text: str = request.query_params.get(name, "")
+        if not text:
+            raise InvalidInput([Problem(name, "is required", "为必填项")])
+        check_text(text, name)
+        return text
 
     def cluster(self, request: Any, body: dict[str, Any] | None = None) -> Cluster:
         """Return the cluster that the call means, or raise 400 or 404."""

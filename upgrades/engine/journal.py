@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, Q
 from django.utils import timezone
 
 from cluster.leader import LostLeadership
@@ -22,9 +21,6 @@ class Journal:
     def __init__(self, term: int) -> None:
         self.term = term
 
-    def _guard(self) -> Exists:
-        return Exists(LeaderLease.objects.filter(pk=1, term=self.term, holder__isnull=False))
-
     def _hold_term(self) -> None:
         """Lock the lease row to the commit: no other leader can take over inside this transaction."""
         if not LeaderLease.objects.select_for_update().filter(pk=1, term=self.term, holder__isnull=False).exists():
@@ -36,7 +32,8 @@ class Journal:
         told: dict[str, Any] = {"state": state, "update_time": timezone.now()}
         if error is not None:
             told |= {"scode": error.scode, "message": error.text[:1024], "message_cn": error.text_cn[:1024]}
-        moved = UpgradeItem.objects.filter(self._guard_q(), pk=item.pk, state=item.state).update(**told)
+        self._hold_term()
+        moved = UpgradeItem.objects.filter(pk=item.pk, state=item.state).update(**told)
         if moved != 1:
             raise LostLeadership(f"item {item.pk} was moved by another leader")
         for name, value in told.items():
@@ -51,13 +48,11 @@ class Journal:
             service_type=item.service_type,
         )
 
-    def _guard_q(self) -> Q:
-        return Q(self._guard())
-
     @transaction.atomic
     def run(self, run: UpgradeRun, state: str) -> None:
         """Move a run to a state in which work goes on."""
-        moved = UpgradeRun.objects.filter(self._guard_q(), pk=run.pk, state=run.state).update(state=state)
+        self._hold_term()
+        moved = UpgradeRun.objects.filter(pk=run.pk, state=run.state).update(state=state)
         if moved != 1:
             raise LostLeadership(f"run {run.pk} was moved by another leader")
         run.state = state

@@ -114,16 +114,19 @@ class Drive:
             await self._ask(mine[0], "fence", "-")
 
     async def _precheck(self, tasks: dict[Host, list[Task]]) -> None:
-        """Run the named checks on every host; the first failure marks its item and refuses the run."""
+        """Run the named checks on every host: each failure marks its item, and any one refuses the run."""
+        failures: list[SysmgrError] = []
         for mine in tasks.values():
-            try:
-                await self._ask(mine[0], "fence", "-")
-                found = await self._ask(mine[0], "inspect", "-")
-                for task in mine:
-                    check(task, found)
-            except (PrecheckFailed, HostUnreachable) as error:
-                await mine[0].move(State.FAILED, error)
-                raise
+            for task in mine:
+                try:
+                    await self._ask(task, "fence", "-")
+                    check(task, await self._ask(task, "inspect", "-"))
+                except (PrecheckFailed, HostUnreachable) as error:
+                    failures.append(error)
+                    if task.item.state == State.PENDING:  # a run that goes on may have marked it already
+                        await task.move(State.FAILED, error)
+        if failures:
+            raise failures[0]
 
     async def _roll(self, tasks: dict[Host, list[Task]]) -> SysmgrError | None:
         """Preload all hosts, then change them; return why the run failed, or None."""
@@ -137,6 +140,7 @@ class Drive:
                             await task.push()
                         except SysmgrError as error:
                             await task.move(State.FAILED, error)
+                            await task.clean()
 
         await asyncio.gather(*(preload(mine) for mine in tasks.values()))
         slots = self._slots(tasks)
@@ -149,6 +153,7 @@ class Drive:
                             continue
                         if self._reached() and task.item.state == State.PUSHING:
                             await task.move(State.SKIPPED)
+                            await task.clean()
                             continue
                         await task.change()
 

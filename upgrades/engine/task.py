@@ -25,6 +25,7 @@ from .journal import Journal
 
 LOCK_BUSY, NAME_TAKEN, UNPROVEN = 13, 20, 21
 _LOCK_TRIES = 5
+STEP_SECONDS = 1800.0
 State = UpgradeItem.State
 
 
@@ -43,7 +44,7 @@ class Task:
         call = (name, str(self.item.run.cluster_id), str(self.journal.term), str(self.item.pk), self.item.service_type)
         for _ in range(_LOCK_TRIES):
             try:
-                result = await self.transport.run(*call, *words, stdin=stdin)
+                result = await self.transport.run(*call, *words, stdin=stdin, seconds=self._seconds())
             except Unreachable as error:
                 raise HostUnreachable(host=host, reason=str(error)) from None
             if result.code != LOCK_BUSY:
@@ -52,6 +53,11 @@ class Task:
             return result
         reason = result.error or f"exit {result.code}"
         raise StepFailed(step=name, host=host, reason=reason, code=result.code)
+
+    def _seconds(self) -> float:
+        """How long a step may take at most: each hook may run twice (stop, then waiting for status)."""
+        commands = self.manifest.services[self.item.service_type].commands.values()
+        return STEP_SECONDS + 2 * sum(command.seconds for command in commands)
 
     def spec(self) -> bytes:
         """Return what the host keeps of this task: versions, files, hooks."""
@@ -81,7 +87,7 @@ class Task:
         except (StepFailed, HostUnreachable) as failure:
             if self.item.state not in (State.ACTIVATING, State.VERIFYING):
                 await self.move(State.FAILED, failure)
-                await self._clean()
+                await self.clean()
                 return
             cause = failure
             await self.move(State.ROLLING_BACK, failure)
@@ -102,7 +108,7 @@ class Task:
         await self.step("verify")
         await self.step("commit")
         await sync_to_async(self.journal.committed)(self.item)
-        await self._clean()
+        await self.clean()
 
     async def _back(self, cause: SysmgrError) -> None:
         try:
@@ -113,9 +119,9 @@ class Task:
             return
         kept = None if self.item.scode else cause
         await self.move(State.ROLLED_BACK, kept)
-        await self._clean()
+        await self.clean()
 
-    async def _clean(self) -> None:
+    async def clean(self) -> None:
         """Remove what was needed on the way; a failure here changes nothing of the outcome."""
         try:
             await self.step("cleanup")

@@ -7,7 +7,7 @@ import logging
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
-from django.db import DatabaseError
+from django.db import DatabaseError, close_old_connections
 
 from cluster.leader import LostLeadership
 from upgrades.models import UpgradeRun
@@ -61,4 +61,5 @@ class Engine:
 
 
 def _waiting() -> list[UUID]:
+    close_old_connections()  # a connection that broke is replaced; nothing else does that outside requests
     return list(UpgradeRun.objects.exclude(state__in=_RESTS).order_by("create_time").values_list("pk", flat=True))
