@@ -76,7 +76,9 @@ def key_file(name: str, make: Callable[[], str] = lambda: secrets.token_urlsafe(
     """Return the key in `<data dir>/keys/<name>` (mode 0600), made at the first call."""
     path = DATA_DIR / "keys" / name
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # The data dir holds the database with its password hashes: nobody else on this machine reads it.
+        DATA_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.parent.mkdir(exist_ok=True, mode=0o700)
         if not path.exists():
             draft = path.with_name(f".{name}.{os.getpid()}")
             draft.write_text(make() + "\n")
