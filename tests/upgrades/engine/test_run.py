@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
+from django.db import connections
 
 from cluster.leader import Lease, LostLeadership
 from cluster.models import Cluster, Host, HostService
@@ -56,8 +58,20 @@ def ask(cluster: Cluster, *services: str, ip: str = IP, **options: Any) -> Upgra
     return request_upgrade(cluster, items, options, SYSTEM)
 
 
+def go(run: UpgradeRun, term: int) -> None:
+    """Drive the run; the engine's thread gives its database connection back."""
+
+    async def driven() -> None:
+        try:
+            await Drive(run.pk, term).go()
+        finally:
+            await sync_to_async(connections.close_all)()
+
+    asyncio.run(driven())
+
+
 def drive(run: UpgradeRun, term: int) -> UpgradeRun:
-    asyncio.run(Drive(run.pk, term).go())
+    go(run, term)
     run.refresh_from_db()
     return run
 
@@ -141,7 +155,7 @@ def test_a_changed_package_file_ends_the_run(demo_cluster: Cluster, term: int) -
 def test_an_old_term_writes_nothing(demo_cluster: Cluster, term: int) -> None:
     run = ask(demo_cluster, "storage")
     with pytest.raises(LostLeadership):
-        asyncio.run(Drive(run.pk, term - 1).go())
+        go(run, term - 1)
     run.refresh_from_db()
     assert run.state == "pending"
 
