@@ -26,6 +26,7 @@ from .package.inspect import Inspection, inspect_package
 from .package.sign import load_public_key
 
 BLOCK = 1024 * 1024
+DEMO_KEY_FILE = "demo-signing.pem"  # below <data dir>/keys; made per installation
 _SWEEP_SECONDS = 24 * 3600
 _RESERVE = 64 * BLOCK  # what an intake leaves free for the database and logs
 

@@ -13,7 +13,7 @@ from cluster.models import Cluster, Host, HostService
 from settings_app.services import create_defaults
 from sysmgr import env
 from sysmgr.audit.services import Actor
-from upgrades.intake import import_file
+from upgrades.intake import DEMO_KEY_FILE, import_file
 from upgrades.models import TrustedKey, UpgradePackage
 from upgrades.package.build import build_package, package_name
 from upgrades.package.sign import create_key, fingerprint, load_private_key, public_key_text
@@ -25,7 +25,6 @@ HOSTS = {
 }
 PACKAGES = ("1.4.1", "1.5")
 SERVICES = ("cloud", "compute", "storage")
-KEY_FILE = "demo-signing.pem"
 
 
 def set_up(actor: Actor) -> None:
@@ -43,7 +42,7 @@ def set_up(actor: Actor) -> None:
 
 @transaction.atomic
 def _cluster(actor: Actor) -> Cluster:
-    key_file = env.DATA_DIR / "keys" / KEY_FILE
+    key_file = env.DATA_DIR / "keys" / DEMO_KEY_FILE
     if not key_file.exists():
         create_key(key_file)
     public = load_private_key(key_file).public_key()
@@ -93,7 +92,7 @@ def _package(cluster: Cluster, version: str, actor: Actor) -> None:
         for service in SERVICES:
             _release(work / "source" / service, service, version)
         (work / "out").mkdir()
-        key = load_private_key(env.DATA_DIR / "keys" / KEY_FILE)
+        key = load_private_key(env.DATA_DIR / "keys" / DEMO_KEY_FILE)
         build_package(work / "source", version, work / "out", key, notes=f"Demo release {version}.")
         import_file(cluster, work / "out" / package_name(version), actor)
     finally:

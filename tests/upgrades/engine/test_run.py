@@ -19,7 +19,7 @@ from sysmgr.audit.services import SYSTEM
 from sysmgr.management import demo
 from upgrades.engine.run import Drive
 from upgrades.errors import HostHeld, UpgradeRefused
-from upgrades.intake import import_file, store
+from upgrades.intake import DEMO_KEY_FILE, import_file, store
 from upgrades.models import Backup, HostHold, UpgradeItem, UpgradeRun
 from upgrades.package.build import build_package
 from upgrades.package.sign import load_private_key
@@ -84,7 +84,7 @@ def broken_package(cluster: Cluster, tmp_path: Path, version: str, toml: str) ->
     (source / "package.toml").write_text(toml)
     out = tmp_path / f"out-{version}"
     out.mkdir()
-    path = build_package(source, version, out, load_private_key(env.DATA_DIR / "keys" / demo.KEY_FILE))
+    path = build_package(source, version, out, load_private_key(env.DATA_DIR / "keys" / DEMO_KEY_FILE))
     import_file(cluster, path, SYSTEM)
 
 

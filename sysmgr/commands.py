@@ -1,0 +1,56 @@
+"""What commands share: errors as one line, the actor, the cluster that is meant, facts as JSON."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import uuid
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError
+
+from sysmgr.audit.services import Actor
+from sysmgr.errors import SysmgrError
+
+
+class SysmgrCommand(BaseCommand):
+    """A command that renders a typed error as one line and a non-zero exit."""
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        """Keep the line breaks of `help`: they hold examples."""
+        from argparse import RawDescriptionHelpFormatter
+
+        return super().create_parser(prog_name, subcommand, formatter_class=RawDescriptionHelpFormatter, **kwargs)
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        """Run the command."""
+        try:
+            return super().execute(*args, **options)
+        except SysmgrError as error:
+            where = f"{error.field}: " if error.field else ""
+            raise CommandError(f"{where}{error.text}") from None
+        except DatabaseError as error:
+            raise CommandError(f"the database can't be used: {str(error).strip().splitlines()[0]}") from None
+
+    def say(self, facts: dict[str, Any], *, as_json: bool) -> None:
+        """Print facts: one `key value` a line, or JSON."""
+        if as_json:
+            self.stdout.write(json.dumps(facts, ensure_ascii=False, indent=2))
+            return
+        for key, value in facts.items():
+            self.stdout.write(f"{key}  {value}")
+
+
+def actor() -> Actor:
+    """Return who runs the command: the account of the operating system."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        name = "unknown"
+    return Actor(name, "command")
+
+
+def as_uuid(text: str) -> uuid.UUID:
+    """Parse an option's UUID; argparse renders the ValueError."""
+    return uuid.UUID(text)

@@ -1,0 +1,133 @@
+"""What `doctor` looks at: each check says how it stands and what to do."""
+
+from __future__ import annotations
+
+import shutil
+import stat
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+
+from cluster.clock import database_now
+from cluster.members import member_list
+from sysmgr import env
+from sysmgr.management.setup_steps import PASSWORD_FILE
+
+OK, WARNING, FAILED = "ok", "warning", "failed"
+_LEAST_FREE = 1024 * 1024 * 1024
+_MANAGER_CONNECTIONS = 3
+_MOST_SKEW_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of `doctor`."""
+
+    check: str
+    state: str
+    text: str
+    hint: str = ""
+
+
+def examine() -> Iterator[Finding]:
+    """Run every check; one that can't run because the database is away says so."""
+    checks: dict[str, Callable[[], Finding]] = {
+        "database": _database,
+        "migrations": _migrations,
+        "keys": _keys,
+        "disk": _disk,
+        "clock": _clock,
+        "leader": _leader,
+        "connections": _connections,
+        "static files": _static,
+        "password": _password,
+    }
+    for name, check in checks.items():
+        try:
+            yield check()
+        except DatabaseError:
+            yield Finding(name, FAILED, "the database does not answer", "Check DATABASE_URL and the server behind it.")
+
+
+def _database() -> Finding:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return Finding("database", OK, f"{connection.vendor} answers")
+
+
+def _migrations() -> Finding:
+    executor = MigrationExecutor(connection)
+    missing = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+    if missing:
+        return Finding("migrations", FAILED, f"{missing} are not applied", "Run `manage.py migrate` or `make run`.")
+    return Finding("migrations", OK, "all are applied")
+
+
+def _keys() -> Finding:
+    folder = env.DATA_DIR / "keys"
+    open_files = [path.name for path in sorted(folder.glob("*")) if _others_may_read(path)]
+    if not (folder / "django-secret").exists():
+        return Finding("keys", FAILED, f"{folder} has no keys", "Run `make run` once, or restore them from a backup.")
+    if open_files:
+        hint = f"Run `chmod 600` on them in {folder}."
+        return Finding("keys", FAILED, f"others may read {', '.join(open_files)}", hint)
+    return Finding("keys", OK, "there, and private")
+
+
+def _others_may_read(path: Path) -> bool:
+    # A certificate is public; everything else in this folder is a secret.
+    return path.name != "tls-certificate.pem" and bool(path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO))
+
+
+def _disk() -> Finding:
+    free = shutil.disk_usage(env.DATA_DIR).free
+    text = f"{free // (1024 * 1024)} MiB are free below {env.DATA_DIR}"
+    if free < _LEAST_FREE:
+        return Finding("disk", WARNING, text, "Make room: packages, backups and the database need it.")
+    return Finding("disk", OK, text)
+
+
+def _clock() -> Finding:
+    skew = abs(database_now().timestamp() - time.time())
+    if skew > _MOST_SKEW_SECONDS:
+        hint = "Run a time service on both machines; leases go by the database's clock."
+        return Finding("clock", WARNING, f"differs by {skew:.1f} s from the database's", hint)
+    return Finding("clock", OK, "agrees with the database's")
+
+
+def _leader() -> Finding:
+    members = member_list()
+    if not members["ready"]:
+        return Finding("leader", FAILED, "nobody leads", "Start `make run` or `manage.py run_manager`.")
+    return Finding("leader", OK, f"{members['leader']} leads, {len(members['candidates'])} alive")
+
+
+def _connections() -> Finding:
+    wanted = env.WEB_WORKERS * env.WEB_THREADS + _MANAGER_CONNECTIONS
+    if connection.vendor != "postgresql":
+        return Finding("connections", OK, f"{connection.vendor} has no bound")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('max_connections')::int")
+        most = int(cursor.fetchone()[0])
+    if wanted >= most:
+        hint = "Lower SYSMGR_WEB_WORKERS or SYSMGR_WEB_THREADS, or raise max_connections (for all replicas)."
+        return Finding("connections", FAILED, f"up to {wanted} may be asked for, {most} are given", hint)
+    return Finding("connections", OK, f"up to {wanted} of {most}")
+
+
+def _static() -> Finding:
+    if not Path(settings.STATIC_ROOT, "admin").is_dir():
+        return Finding("static files", FAILED, "are not collected", "Run `make run` or `manage.py collectstatic`.")
+    return Finding("static files", OK, "are there")
+
+
+def _password() -> Finding:
+    if (env.DATA_DIR / PASSWORD_FILE).exists():
+        hint = "Change the password of admin, then remove the file."
+        return Finding("password", WARNING, f"the first one still lies in {PASSWORD_FILE}", hint)
+    return Finding("password", OK, "no first password lies about")
