@@ -8,12 +8,10 @@ from uuid import UUID
 from django.http import HttpResponseNotModified
 from rest_framework.response import Response
 
-from cluster.errors import ClusterNotFound
-from cluster.models import Cluster
+from cluster.views import ClusterViewSet
 from sysmgr.api.envelope import ok
 from sysmgr.api.fields import validated
 from sysmgr.api.idempotency import idempotent
-from sysmgr.api.views import ApiViewSet
 
 from . import selectors, services
 from .mail import delivery
@@ -28,17 +26,13 @@ def _revision_headers(number: int | None, key: UUID | None) -> dict[str, str]:
     return {"Sysmgr-Revision": str(number), "ETag": f'"{key}"'} if key else {}
 
 
-class SettingViewSet(ApiViewSet):
+class SettingViewSet(ClusterViewSet):
     """`/v1/system/setting/...` and `/v1/system/mail_setting/...`."""
 
     def _sections(self, request: Any) -> tuple[dict[str, Any], dict[str, str]]:
         """Return the sections of the cluster that the gate found, and their revision's headers."""
-        uuid = self.cluster_uuid(request)
         gate = self.gate(request)
-        try:
-            sections = selectors.cached_settings(uuid, gate.revision_key)
-        except Cluster.DoesNotExist:
-            raise ClusterNotFound("cluster_uuid") from None
+        sections = selectors.cached_settings(self.read_cluster(request), gate.revision_key)
         return sections, _revision_headers(gate.revision_number, gate.revision_key)
 
     def _not_modified(self, request: Any, headers: dict[str, str]) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sysmgr.crypto import MASK, Secret
+from sysmgr.errors import InvalidInput, Problem
 
 from . import models
 from .models.base import Section
@@ -35,6 +36,14 @@ SNMP_KEYS = (
     "priv_password",
 )
 SNMP_SECRETS = ("community", "auth_password", "priv_password")
+# Columns whose documented name is another one.
+DOCUMENTED = {
+    "ip_enabled": "ip_access_control_policy.enabled",
+    "ip_whitelist": "ip_access_control_policy.whitelist",
+    "ip_ranges": "ip_access_control_policy.ip_ranges.ranges",
+    "time_policy": "time_access_control_policy",
+}
+TIME_KEYS = ("enabled", "time_zone", "whitelist", "windows")
 
 
 def columns(model: type[Section]) -> tuple[str, ...]:
@@ -76,12 +85,23 @@ def assignments(row: Section, changes: Mapping[str, Any]) -> dict[str, Any]:
         if "ranges" in ip.get("ip_ranges", {}):
             found["ip_ranges"] = ip["ip_ranges"]["ranges"]
         if "time_access_control_policy" in changes:
-            new = changes["time_access_control_policy"]
-            found["time_policy"] = None if new is None else {**(row.time_policy or {}), **new}
+            found["time_policy"] = _time_policy(row, changes["time_access_control_policy"])
         return found
     if isinstance(row, models.SnmpSettings):
         return {"has_list": changes["snmps"] is not None} if "snmps" in changes else {}
     return dict(changes)
+
+
+def _time_policy(row: models.AccessControlPolicy, new: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return the policy that `new` makes of the stored one; InvalidInput names what is still missing of a whole one."""
+    if new is None:
+        return None
+    whole = {**(row.time_policy or {}), **new}
+    missing = [key for key in TIME_KEYS if key not in whole]
+    if missing:
+        base = "access_control_policy.time_access_control_policy"
+        raise InvalidInput(Problem(f"{base}.{key}", "is required", "为必填项") for key in missing)
+    return {key: whole[key] for key in TIME_KEYS}
 
 
 def changed_columns(row: Section, wanted: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,9 +7,11 @@ from collections import OrderedDict
 from typing import Any
 from uuid import UUID
 
+from django.db.models import OuterRef, QuerySet
+
 from cluster.models import Cluster
 
-from .models import MailSetting
+from .models import LoginPolicy, MailSetting, SettingRevision
 from .sections import PASSWORD_SPECIAL_CHAR, SECTIONS, render_section
 
 _CACHED_CLUSTERS = 64
@@ -54,3 +56,13 @@ def with_special_char(sections: dict[str, Any]) -> dict[str, Any]:
 def mail_setting(cluster: Cluster) -> MailSetting:
     """Return the cluster's mail section."""
     return MailSetting.objects.get(cluster=cluster)
+
+
+def newest_revision(cluster_uuid: str) -> QuerySet[SettingRevision]:
+    """Return the subquery of the newest revision of the cluster that the outer query's column names."""
+    return SettingRevision.objects.filter(cluster=OuterRef(cluster_uuid)).order_by("-number")
+
+
+def login_policy() -> LoginPolicy:
+    """Return the policy that the doors obey: the default cluster's, or the safer defaults while there is none."""
+    return LoginPolicy.objects.filter(cluster__default=True).first() or LoginPolicy()

@@ -18,7 +18,7 @@ from sysmgr.events.services import emit
 from . import models, snmp
 from .errors import PasswordNeeded, RevisionConflict
 from .models.base import Section
-from .sections import SECTIONS, assignments, changed_columns, difference, render_section
+from .sections import DOCUMENTED, SECTIONS, assignments, changed_columns, difference, render_section
 
 # What the documents show for endpoint 6, without the mail account.
 DEMO_VALUES: dict[str, dict[str, Any]] = {
@@ -99,7 +99,7 @@ def _clean(name: str, row: Section) -> None:
     try:
         row.full_clean(validate_unique=False)
     except ValidationError as error:
-        raise invalid_model(error, name) from None
+        raise invalid_model(error, name, DOCUMENTED) from None
 
 
 def check_mail_password(row: models.MailSetting, changes: Mapping[str, Any]) -> None:

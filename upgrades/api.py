@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
 
 from django.db import connection
 from django.http.multipartparser import MultiPartParserError
 from rest_framework.response import Response
 
-from cluster.errors import ClusterNotFound
+from cluster.views import ClusterViewSet
 from sysmgr.api.bodies import receiving
 from sysmgr.api.envelope import ok, package_list_ok
 from sysmgr.api.fields import validated
 from sysmgr.api.idempotency import idempotent
-from sysmgr.api.views import ApiViewSet, parse_uuid
+from sysmgr.api.views import parse_uuid
 from sysmgr.errors import InvalidInput, MalformedBody, Problem, UnsupportedMediaType
 
 from . import run_selectors, selectors, services
@@ -22,34 +21,16 @@ from .serializers import UpgradeInput
 from .upload import QuarantineHandler
 
 
-class KnownClusterViewSet(ApiViewSet):
-    """Views of reads: the gate has looked the cluster up already."""
-
-    def known_cluster(self, request: Any) -> UUID:
-        """Return the cluster that the call means, or raise 400 or 404, without a query."""
-        found = self.cluster_uuid(request)
-        if self.gate(request).cluster_uuid != found:
-            raise ClusterNotFound("cluster_uuid")
-        return found
-
-    def number(self, request: Any, name: str, default: int, low: int, high: int) -> int:
-        """Return an integer of the query within its bounds, or raise InvalidInput."""
-        text = request.query_params.get(name, str(default))
-        if not (text.isascii() and text.isdigit() and len(text) < 10 and low <= int(text) <= high):
-            raise InvalidInput([Problem(name, f"must be {low} to {high}", f"必须在 {low} 到 {high} 之间")])
-        return int(text)
-
-
-class PackageViewSet(KnownClusterViewSet):
+class PackageViewSet(ClusterViewSet):
     """`/v1/system/upgrade_package/...`."""
 
     def list(self, request: Any) -> Response:
         """Show packages and what each host runs and could run."""
-        return package_list_ok(selectors.package_list(self.known_cluster(request)))
+        return package_list_ok(selectors.package_list(self.read_cluster(request)))
 
     def current(self, request: Any) -> Response:
         """Show the package that the cluster runs."""
-        return ok(selectors.current_package(self.known_cluster(request)))
+        return ok(selectors.current_package(self.read_cluster(request)))
 
     def upload(self, request: Any) -> Response:
         """Take a package in from a multipart form: `file`, and the cluster in the form or the query."""
@@ -91,12 +72,12 @@ class PackageViewSet(KnownClusterViewSet):
             raise InvalidInput(problems)
 
 
-class BackupViewSet(KnownClusterViewSet):
+class BackupViewSet(ClusterViewSet):
     """`/v1/system/compute/version/...`."""
 
     def backups(self, request: Any) -> Response:
         """List the backups of one host."""
-        return ok(selectors.backup_list(self.known_cluster(request), self.query(request, "host_ip")))
+        return ok(selectors.backup_list(self.read_cluster(request), self.query(request, "host_ip")))
 
     @idempotent
     def upgrade(self, request: Any) -> Response:
@@ -115,16 +96,16 @@ class BackupViewSet(KnownClusterViewSet):
         return response
 
 
-class UpgradeViewSet(KnownClusterViewSet):
+class UpgradeViewSet(ClusterViewSet):
     """`/v1/system/upgrade/...`."""
 
     def inspect(self, request: Any) -> Response:
         """Show a run with its items."""
         run = parse_uuid(request.query_params.get("upgrade_uuid"), "upgrade_uuid")
-        return ok(run_selectors.inspect(self.known_cluster(request), run))
+        return ok(run_selectors.inspect(self.read_cluster(request), run))
 
     def list(self, request: Any) -> Response:
         """List runs, newest first."""
         number = self.number(request, "page_num", 0, 0, 1_000_000)
         size = self.number(request, "page_size", 20, 1, 1000)
-        return ok(run_selectors.run_list(self.known_cluster(request), number, size))
+        return ok(run_selectors.run_list(self.read_cluster(request), number, size))

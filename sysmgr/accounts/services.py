@@ -5,14 +5,12 @@ from __future__ import annotations
 from django.contrib.auth import authenticate
 from django.db import transaction
 
-from settings_app.models import LoginPolicy
+from settings_app.selectors import login_policy
 from sysmgr.audit.services import Actor, record
 from sysmgr.errors import LoginRefused
 
 from . import tokens
 from .models import Token, User
-
-SAFE_TOKEN_SECONDS = 43200  # contract §2: what the doors obey while there is no cluster
 
 
 def log_in(user_name: str, password: str, source: str, request_id: str) -> tuple[str, Token, User]:
@@ -25,8 +23,7 @@ def log_in(user_name: str, password: str, source: str, request_id: str) -> tuple
     if not isinstance(user, User):
         record(actor, "login", f"user {user_name}", result="refused")
         raise LoginRefused
-    policy = LoginPolicy.objects.filter(cluster__default=True).first()
-    seconds = policy.token_expire_second if policy else SAFE_TOKEN_SECONDS
+    seconds = login_policy().token_expire_second
     with transaction.atomic():
         clear, row = tokens.issue(user, source, seconds)
         record(actor, "login", f"user {user_name}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError as DjangoValidationError
@@ -98,11 +99,17 @@ class StrictUUIDField(_Strict, serializers.Field[uuid.UUID, str, str, Any]):
     default_error_messages: ClassVar[dict[str, Any]] = {"invalid": _TEXTS["uuid"]}
     _form = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
+    @classmethod
+    def parse(cls, data: Any) -> uuid.UUID | None:
+        """Return the UUID, or None when `data` is not one in its usual form."""
+        return uuid.UUID(data) if isinstance(data, str) and cls._form.fullmatch(data) else None
+
     def to_internal_value(self, data: Any) -> uuid.UUID:
         """Return the UUID."""
-        if not isinstance(data, str) or not self._form.fullmatch(data):
+        found = self.parse(data)
+        if found is None:
             self.fail("invalid")
-        return uuid.UUID(data)
+        return found
 
     def to_representation(self, value: uuid.UUID) -> str:
         """Return its usual form."""
@@ -190,15 +197,22 @@ def _flat(errors: Any, path: str) -> list[tuple[str, str]]:
     return [(path, str(errors))]
 
 
-def invalid_model(error: DjangoValidationError, prefix: str) -> InvalidInput:
-    """Return the InvalidInput that says what a model's `full_clean` refused, in both languages."""
+def invalid_model(
+    error: DjangoValidationError, prefix: str, documented: Mapping[str, str] = MappingProxyType({})
+) -> InvalidInput:
+    """Return the InvalidInput that says what a model's `full_clean` refused, in both languages.
+
+    `documented` gives the documented name of fields whose own name is another one.
+    """
 
     def texts(language: str) -> dict[str, str]:
         with translation.override(language):
             return {field: "; ".join(str(m) for m in messages) for field, messages in error.message_dict.items()}
 
     english, chinese = texts("en"), texts("zh-hans")
-    return InvalidInput(
-        Problem(prefix if name == "__all__" else f"{prefix}.{name}", text, chinese[name])
-        for name, text in english.items()
-    )
+
+    def path(name: str) -> str:
+        steps = [prefix, "" if name == "__all__" else documented.get(name, name)]
+        return ".".join(step for step in steps if step)
+
+    return InvalidInput(Problem(path(name), text, chinese[name]) for name, text in english.items())

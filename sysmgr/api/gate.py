@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import OuterRef, Q, QuerySet, Subquery
-from django.http import HttpRequest, HttpResponse
+from django.db.models import Q, QuerySet, Subquery
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.utils import timezone, translation
 
 from cluster.models import Cluster
-from settings_app.models import SettingRevision
+from settings_app.selectors import newest_revision
 from sysmgr import env
 from sysmgr.accounts import tokens
 from sysmgr.accounts.models import Token, User
@@ -31,6 +31,7 @@ from sysmgr.errors import (
 
 from . import envelope
 from .bodies import receiving
+from .fields import StrictUUIDField
 from .permissions import allowed
 from .strict_json import MAX_BODY_BYTES
 
@@ -86,17 +87,14 @@ def bearer(request: HttpRequest) -> str:
 
 
 def _queried_cluster(request: HttpRequest) -> uuid.UUID | None:
-    try:
-        return uuid.UUID(request.GET.get("cluster_uuid", ""))
-    except ValueError:
-        return None
+    return StrictUUIDField.parse(request.GET.get("cluster_uuid"))
 
 
 def _with_policy(rows: QuerySet[Token], queried: uuid.UUID | None) -> QuerySet[Token]:
     """Annotate default cluster, queried cluster and the newest revision of the latter: one SQL for all."""
     wanted = Q(pk=queried) if queried else Q(default=True)
     cluster = Cluster.objects.filter(wanted).values("pk")[:1]
-    newest = SettingRevision.objects.filter(cluster=OuterRef("cluster_uuid")).order_by("-number")
+    newest = newest_revision("cluster_uuid")
     return rows.annotate(
         default_uuid=Subquery(Cluster.objects.filter(default=True).values("pk")[:1]),
         cluster_uuid=Subquery(cluster),
@@ -131,8 +129,11 @@ def read_body(request: HttpRequest, source: str) -> None:
         raise UnsupportedMediaType(expected="application/json")
     if int(request.META["CONTENT_LENGTH"]) > MAX_BODY_BYTES:
         raise BodyTooLarge(limit=MAX_BODY_BYTES)
-    with receiving(source):
-        _ = request.body
+    try:
+        with receiving(source):
+            _ = request.body
+    except UnreadablePostError:
+        raise MalformedBody(reason="it was cut", reason_cn="请求体不完整") from None
 
 
 def _is_json(request: HttpRequest) -> bool:

@@ -94,6 +94,11 @@ def test_a_change_that_changes_nothing_makes_no_revision(api: Client, cluster: C
             },
             "access_control_policy.time_access_control_policy.windows[0].start",
         ),
+        (
+            {"access_control_policy": {"time_access_control_policy": {"enabled": True, "time_zone": "UTC"}}},
+            "access_control_policy.time_access_control_policy.whitelist; "
+            "access_control_policy.time_access_control_policy.windows",
+        ),
         ({"front_style_setting": {"navigate_color": "red"}}, "front_style_setting.navigate_color"),
         ({"front_style_setting": {"login_url": "javascript:alert(1)"}}, "front_style_setting.login_url"),
         ({"storage_setting": {"hop_hc": 2147483648}}, "storage_setting.hop_hc"),
