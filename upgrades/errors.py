@@ -62,8 +62,8 @@ class PackageUnusable(SysmgrError):
     status = 409
     message = "The package {name} in the store is not what was taken in: {reason}."
     message_cn = "存储的升级包 {name} 与接收时不一致：{reason}。"
-    next_step = "Take the package in again; nothing was changed."
-    next_step_cn = "请重新导入升级包；未做任何更改。"
+    next_step = "Take the package in again and start the upgrade anew."
+    next_step_cn = "请重新导入升级包后再次发起升级。"
 
 
 class HostUnreachable(SysmgrError):

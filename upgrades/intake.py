@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import os
+import re
 import shutil
-import time
 import uuid
 from pathlib import Path
 from typing import BinaryIO
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
 from cluster.models import Cluster
 from sysmgr import env
+from sysmgr.api.fields import StrictUUIDField
 from sysmgr.audit.services import Actor, record
 from sysmgr.events.services import emit
 
@@ -23,11 +26,11 @@ from .errors import NoSpaceForPackage, PackageExists, PackageNameWrong
 from .models import PackagePayload, TrustedKey, UpgradePackage
 from .package.build import package_name
 from .package.inspect import Inspection, inspect_package
+from .package.names import version_fault
 from .package.sign import load_public_key
 
 BLOCK = 1024 * 1024
 DEMO_KEY_FILE = "demo-signing.pem"  # below <data dir>/keys; made per installation
-_SWEEP_SECONDS = 24 * 3600
 _RESERVE = 64 * BLOCK  # what an intake leaves free for the database and logs
 
 
@@ -43,10 +46,10 @@ class Intake:
         self.cluster, self.name = cluster, name
         folder = env.DATA_DIR / "quarantine"
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        sweep_quarantine()
         if shutil.disk_usage(folder).free < expected_size + _RESERVE:
             raise NoSpaceForPackage("file")
-        self.path = folder / str(uuid.uuid4())
-        self._file: BinaryIO = self.path.open("xb")
+        self.path, self._file = _locked_file(folder)
         self._sha256, self._md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
         self.size = 0
 
@@ -74,12 +77,17 @@ class Intake:
             keys = trusted_keys(self.cluster)
             inspection = inspect_package(self.path, {k.fingerprint: load_public_key(k.public_key) for k in keys})
             name = package_name(inspection.manifest.version)
-            if self.name != name:
-                raise PackageNameWrong("file", name=self.name[:64], expected=name)
+            self._check_name(name)
             signer = next(key for key in keys if key.fingerprint == inspection.signed_by)
             return self._accept(name, inspection, signer, actor)
         finally:
             self.abort()
+
+    def _check_name(self, expected: str) -> None:
+        """Refuse a file that claims to be another version; any other name says nothing, the manifest does."""
+        claimed = re.fullmatch(r"updatepackage_(.+)\.tar\.gz", self.name)
+        if claimed and self.name != expected and version_fault(claimed[1]) is None:
+            raise PackageNameWrong("file", name=self.name[:64], expected=expected)
 
     @transaction.atomic
     def _accept(self, name: str, inspection: Inspection, signer: TrustedKey, actor: Actor) -> UpgradePackage:
@@ -89,6 +97,7 @@ class Intake:
         if existing is not None:
             if existing.sha256 != digest:
                 raise PackageExists("file", name=name)
+            self._publish(store(self.cluster) / name)  # the same again also mends a store that lost or spoilt it
             return existing
         manifest = inspection.manifest
         package = UpgradePackage.objects.create(
@@ -152,15 +161,35 @@ def import_file(cluster: Cluster, path: Path, actor: Actor) -> UpgradePackage:
         return intake.finish(actor)
 
 
-def sweep() -> None:
-    """Remove what killed processes left: quarantine files, and store files without a row. Run at set-up.
+def _locked_file(folder: Path) -> tuple[Path, BinaryIO]:
+    """Make a quarantine file that is locked for as long as this process takes it in, so that no sweep removes it."""
+    while True:
+        path = folder / str(uuid.uuid4())
+        file = path.open("xb")
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if os.fstat(file.fileno()).st_nlink:
+            return path, file
+        file.close()  # a sweep saw it between its making and its lock
 
-    Replicas share the data dir and may be taking a package in right now, so there only old leftovers go.
-    """
-    grace = 0 if connection.vendor == "sqlite" else _SWEEP_SECONDS
-    known = {(str(cluster), name) for cluster, name in UpgradePackage.objects.values_list("cluster_id", "package_name")}
-    stored = (env.DATA_DIR / "packages").glob("*/*")
-    orphans = [path for path in stored if (path.parent.name, path.name) not in known]
-    for path in [*(env.DATA_DIR / "quarantine").glob("*"), *orphans]:
-        if time.time() - path.stat().st_mtime >= grace:
+
+def sweep_quarantine() -> None:
+    """Remove what killed intakes left; a living intake holds the lock of its file."""
+    for path in (env.DATA_DIR / "quarantine").glob("*"):
+        with contextlib.suppress(OSError), path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             path.unlink(missing_ok=True)
+
+
+def sweep() -> None:
+    """Remove what killed processes left: quarantine files, and store files without a row."""
+    sweep_quarantine()
+    for path in (env.DATA_DIR / "packages").glob("*/*"):
+        cluster = StrictUUIDField.parse(path.parent.name)
+        packages = UpgradePackage.objects.filter(cluster=cluster, package_name=path.name)
+        if cluster is None or packages.exists():
+            continue
+        with transaction.atomic():
+            # Packages are published under this lock: now the row is there or will never be.
+            list(Cluster.objects.select_for_update().filter(pk=cluster))
+            if not packages.exists():
+                path.unlink(missing_ok=True)

@@ -17,7 +17,7 @@ from sysmgr.audit.services import SYSTEM
 from sysmgr.management import demo
 from tests.conftest import client_of
 from upgrades.errors import PackageExists, PackageNameWrong
-from upgrades.intake import import_file, store, sweep
+from upgrades.intake import Intake, import_file, store, sweep
 from upgrades.models import Backup, UpgradePackage
 from upgrades.package.errors import PackageNotSigned
 from upgrades.versions import upgrades
@@ -90,18 +90,39 @@ def test_a_refused_package_leaves_nothing_behind(demo_api: Client, demo_data: Pa
     assert list((demo_data / "quarantine").iterdir()) == []
 
 
-@pytest.mark.django_db
-def test_sweep_removes_what_a_killed_process_left(demo_data: Path) -> None:
-    import os
+def test_a_file_under_any_other_name_is_what_its_manifest_says(demo_api: Client, tmp_path: Path) -> None:
+    cluster = Cluster.objects.get()
+    for name in ("updatepackage_1.5 (1).tar.gz", "download", "updatepackage_.tar.gz"):
+        (tmp_path / name).write_bytes((store(cluster) / "updatepackage_1.5.tar.gz").read_bytes())
+        assert import_file(cluster, tmp_path / name, SYSTEM).package_name == "updatepackage_1.5.tar.gz"
 
-    for leftover in ("quarantine/half", "packages/some-cluster/orphan.tar.gz"):
-        path = demo_data / leftover
-        path.parent.mkdir(parents=True, exist_ok=True)
+
+def test_the_same_package_again_mends_a_spoilt_store(demo_api: Client, tmp_path: Path) -> None:
+    stored = store(Cluster.objects.get()) / "updatepackage_1.5.tar.gz"
+    content = stored.read_bytes()
+    copy = tmp_path / stored.name
+    copy.write_bytes(content)
+    for spoil in (lambda: stored.write_bytes(b"spoilt"), stored.unlink):
+        spoil()
+        import_file(Cluster.objects.get(), copy, SYSTEM)
+        assert stored.read_bytes() == content
+    assert UpgradePackage.objects.count() == 2
+
+
+def test_sweep_removes_what_a_killed_process_left_and_nothing_else(demo_api: Client, demo_data: Path) -> None:
+    cluster = Cluster.objects.get()
+    living = Intake(cluster, "updatepackage_9.tar.gz")
+    leftovers = [demo_data / "quarantine" / "half", store(cluster) / "updatepackage_9.tar.gz"]
+    foreign = demo_data / "packages" / "lost+found" / "file"
+    foreign.parent.mkdir()
+    for path in (*leftovers, foreign):
         path.write_bytes(b"x")
-        os.utime(path, (0, 0))
     sweep()
-    assert not list(demo_data.glob("quarantine/*"))
-    assert not list(demo_data.glob("packages/*/*"))
+    assert not any(path.exists() for path in leftovers)
+    assert foreign.exists() and living.path.exists()
+    assert len(list(store(cluster).iterdir())) == 2
+    living.abort()
+    assert list((demo_data / "quarantine").iterdir()) == []
 
 
 def test_current_is_unknown_until_hosts_report_a_stored_version(demo_api: Client) -> None:

@@ -30,6 +30,8 @@ class Journal:
     def item(self, item: UpgradeItem, state: str, error: SysmgrError | None = None) -> None:
         """Move an item to `state`; an error's code and texts stay with it."""
         told: dict[str, Any] = {"state": state, "update_time": timezone.now()}
+        if state == UpgradeItem.State.COMMITTED:
+            told |= {"scode": 0, "message": "", "message_cn": ""}  # an earlier leader may have begun to give it up
         if error is not None:
             told |= {"scode": error.scode, "message": error.text[:1024], "message_cn": error.text_cn[:1024]}
         self._hold_term()
@@ -52,11 +54,15 @@ class Journal:
     def run(self, run: UpgradeRun, state: str) -> None:
         """Move a run to a state in which work goes on."""
         self._hold_term()
-        moved = UpgradeRun.objects.filter(pk=run.pk, state=run.state).update(state=state)
+        self._move_run(run, state=state)
+        emit(f"upgrade.{state}", run.pk, f"upgrade {run.pk}: {state}", f"升级 {run.pk}：{state}")
+
+    def _move_run(self, run: UpgradeRun, **told: Any) -> None:
+        moved = UpgradeRun.objects.filter(pk=run.pk, state=run.state).update(**told)
         if moved != 1:
             raise LostLeadership(f"run {run.pk} was moved by another leader")
-        run.state = state
-        emit(f"upgrade.{state}", run.pk, f"upgrade {run.pk}: {state}", f"升级 {run.pk}：{state}")
+        for name, value in told.items():
+            setattr(run, name, value)
 
     @transaction.atomic
     def committed(self, item: UpgradeItem) -> None:
@@ -69,12 +75,11 @@ class Journal:
         """End a run: items not begun are skipped, the hosts are let go."""
         self._hold_term()
         run.items.filter(state=UpgradeItem.State.PENDING).update(state=UpgradeItem.State.SKIPPED)
-        run.state = UpgradeRun.State.FAILED if error else UpgradeRun.State.SUCCEEDED
-        run.end_time = timezone.now()
+        told: dict[str, Any] = {"state": UpgradeRun.State.SUCCEEDED, "end_time": timezone.now()}
         if error:
-            run.error, run.scode = error.name(), error.scode
-            run.message, run.message_cn = error.text[:1024], error.text_cn[:1024]
-        run.save(update_fields=["state", "end_time", "error", "scode", "message", "message_cn"])
+            told |= {"state": UpgradeRun.State.FAILED, "error": error.name(), "scode": error.scode}
+            told |= {"message": error.text[:1024], "message_cn": error.text_cn[:1024]}
+        self._move_run(run, **told)
         if error is None:
             used = run.items.filter(state=UpgradeItem.State.COMMITTED).values("package")
             UpgradePackage.objects.filter(pk__in=used).update(update_time=run.end_time)

@@ -6,18 +6,20 @@ import asyncio
 import hashlib
 import shutil
 from collections import defaultdict
+from collections.abc import Coroutine, Iterable
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
 
+from cluster.leader import LostLeadership
 from cluster.models import Host, ServiceType
 from sysmgr import env
 from sysmgr.errors import SysmgrError
-from upgrades import agent
 from upgrades.errors import HostUnreachable, ItemsFailed, PackageUnusable, PrecheckFailed
 from upgrades.intake import store, trusted_keys
-from upgrades.models import UpgradeItem, UpgradePackage, UpgradeRun
+from upgrades.models import UpgradePackage, UpgradeRun
 from upgrades.package.manifest import Manifest
 from upgrades.package.sign import load_public_key
 from upgrades.package.unpack import unpack_package
@@ -25,11 +27,19 @@ from upgrades.transports.base import Result, Transport, Unreachable
 from upgrades.transports.local import LocalTransport
 
 from .journal import Journal
+from .prechecks import check
 from .task import State, Task
 
 _ENDED = (State.COMMITTED, State.FAILED, State.ROLLED_BACK, State.SKIPPED, State.INCONSISTENT)
 _BAD = (State.FAILED, State.ROLLED_BACK, State.INCONSISTENT)
-_SPARE_KB = 10 * 1024
+_NOT_BEGUN = (State.PENDING, State.PUSHING)
+
+type_tasks = dict[Host, list[Task]]
+
+
+def work_folders() -> Path:
+    """Return where the manager keeps the unpacked packages of live runs, a folder each."""
+    return env.DATA_DIR / "work"
 
 
 class Drive:
@@ -38,14 +48,14 @@ class Drive:
     def __init__(self, run_uuid: UUID, term: int) -> None:
         self.run_uuid = run_uuid
         self.journal = Journal(term)
-        self.work = env.DATA_DIR / "work" / str(run_uuid)
+        self.work = work_folders() / str(run_uuid)
+        self.unusable: PackageUnusable | None = None
 
     async def go(self) -> None:
         """Drive the run to its end; raise LostLeadership when somebody else leads."""
         await sync_to_async(self._load)()
         if self.run.rests:
             return
-        error: SysmgrError | None = None
         try:
             if self.run.state == UpgradeRun.State.PENDING:
                 await sync_to_async(self.journal.run)(self.run, UpgradeRun.State.PRECHECKING)
@@ -56,8 +66,8 @@ class Drive:
             else:
                 await self._take_hosts(tasks)
             error = await self._roll(tasks)
-        except (PackageUnusable, PrecheckFailed, HostUnreachable) as refused:
-            error = refused
+        except (PackageUnusable, PrecheckFailed, HostUnreachable, ItemsFailed) as refused:
+            error = refused  # only before the first change: from `running` on, each item tells its own end
         await sync_to_async(self.journal.end)(self.run, error)
         await asyncio.to_thread(shutil.rmtree, self.work, True)
 
@@ -65,17 +75,26 @@ class Drive:
         self.run = UpgradeRun.objects.select_related("cluster").get(pk=self.run_uuid)
         self.items = list(self.run.items.select_related("host", "package", "run").order_by("ordinal"))
 
-    async def _tasks(self) -> dict[Host, list[Task]]:
-        unpacked: dict[int, tuple[Manifest, Path]] = {}
+    async def _tasks(self) -> type_tasks:
+        unpacked: dict[int, tuple[Manifest, Path] | None] = {}
         transports: dict[int, Transport] = {}
-        tasks: dict[Host, list[Task]] = defaultdict(list)
+        tasks: type_tasks = defaultdict(list)
         for item in self.items:
             if item.package_id not in unpacked:
-                unpacked[item.package_id] = await sync_to_async(self._unpack)(item.package)
-            manifest, folder = unpacked[item.package_id]
+                unpacked[item.package_id] = await self._checked(item.package)
             transport = transports.setdefault(item.host_id, LocalTransport(Path(item.host.root)))
-            tasks[item.host].append(Task(item, self.journal, transport, manifest, folder))
+            tasks[item.host].append(Task(item, self.journal, transport, unpacked[item.package_id]))
         return tasks
+
+    async def _checked(self, package: UpgradePackage) -> tuple[Manifest, Path] | None:
+        """Return the package's manifest and folder; None when it went bad under a run that is under way."""
+        try:
+            return await sync_to_async(self._unpack)(package)
+        except PackageUnusable as error:
+            if self.run.state != UpgradeRun.State.RUNNING:
+                raise
+            self.unusable = error
+            return None
 
     def _unpack(self, package: UpgradePackage) -> tuple[Manifest, Path]:
         """Check the store's file against its row and its signature, and unpack it anew for this run."""
@@ -96,70 +115,82 @@ class Drive:
         except SysmgrError as error:
             raise PackageUnusable(name=package.package_name, reason=error.name()) from None
 
-    async def _ask(self, task: Task, step: str, word: str) -> Result:
+    async def _ask(self, task: Task, step: str) -> Result:
         host = task.item.host.host_ip
-        words = (step, str(self.run.cluster_id), str(self.journal.term), word, "-")
         try:
             await task.transport.install()
-            result = await task.transport.run(*words, seconds=120)
+            result = await task.transport.run(
+                step, str(self.run.cluster_id), str(self.journal.term), "-", "-", seconds=120
+            )
         except Unreachable as error:
             raise HostUnreachable(host=host, reason=str(error)) from None
         if result.code:
             raise PrecheckFailed(check=step, host=host, reason=result.error or f"exit {result.code}")
         return result
 
-    async def _take_hosts(self, tasks: dict[Host, list[Task]]) -> None:
-        """Fence each host of a live run before anything else is asked of it."""
-        for mine in tasks.values():
-            await self._ask(mine[0], "fence", "-")
+    async def _take_hosts(self, tasks: type_tasks) -> None:
+        """Fence each host of a live run before anything else is asked of it; one that can't be reached
+        or refuses says so again at its next step, which then decides about its items."""
 
-    async def _precheck(self, tasks: dict[Host, list[Task]]) -> None:
+        async def fence(task: Task) -> None:
+            try:
+                await self._ask(task, "fence")
+            except (HostUnreachable, PrecheckFailed):
+                return
+
+        await _all(fence(mine[0]) for mine in tasks.values() if any(t.item.state not in _ENDED for t in mine))
+
+    async def _precheck(self, tasks: type_tasks) -> None:
         """Run the named checks on every host: each failure marks its item, and any one refuses the run."""
         failures: list[SysmgrError] = []
         for mine in tasks.values():
             for task in mine:
+                if task.item.state == State.FAILED:  # found by a former leader
+                    failures.append(ItemsFailed(count=1, all=len(self.items)))
+                    continue
                 try:
-                    await self._ask(task, "fence", "-")
-                    check(task, await self._ask(task, "inspect", "-"))
+                    await self._ask(task, "fence")
+                    check(task.item, task.payload_kb, await self._ask(task, "inspect"))
                 except (PrecheckFailed, HostUnreachable) as error:
                     failures.append(error)
-                    if task.item.state == State.PENDING:  # a run that goes on may have marked it already
-                        await task.move(State.FAILED, error)
+                    await task.move(State.FAILED, error)
         if failures:
             raise failures[0]
 
-    async def _roll(self, tasks: dict[Host, list[Task]]) -> SysmgrError | None:
+    async def _roll(self, tasks: type_tasks) -> SysmgrError | None:
         """Preload all hosts, then change them; return why the run failed, or None."""
         hosts = asyncio.Semaphore(int(self.run.options.get("max_parallel", 10)))
+        slots = self._slots(tasks)
 
         async def preload(mine: list[Task]) -> None:
             async with hosts:
                 for task in mine:
-                    if task.item.state in (State.PENDING, State.PUSHING):
-                        try:
-                            await task.push()
-                        except SysmgrError as error:
-                            await task.move(State.FAILED, error)
-                            await task.clean()
-
-        await asyncio.gather(*(preload(mine) for mine in tasks.values()))
-        slots = self._slots(tasks)
+                    if task.item.state in _NOT_BEGUN and self.unusable is None:
+                        await task.push()
 
         async def change(mine: list[Task]) -> None:
             async with hosts:
                 for task in mine:
                     async with slots[task.item.service_type]:
-                        if task.item.state in _ENDED:
-                            continue
-                        if self._reached() and task.item.state == State.PUSHING:
-                            await task.move(State.SKIPPED)
-                            await task.clean()
-                            continue
-                        await task.change()
+                        await self._change(task)
 
-        await asyncio.gather(*(change(mine) for mine in tasks.values()))
+        await _all(preload(mine) for mine in tasks.values())
+        await _all(change(mine) for mine in tasks.values())
+        if self.unusable is not None:
+            return self.unusable
         failed = sum(item.state in _BAD for item in self.items)
         return ItemsFailed(count=failed, all=len(self.items)) if failed else None
+
+    async def _change(self, task: Task) -> None:
+        if task.item.state in _ENDED:
+            return
+        if task.item.state in _NOT_BEGUN and (self.unusable is not None or self._reached()):
+            await task.move(State.SKIPPED)
+            await task.clean()
+        elif self.unusable is not None:
+            await task.take_back(self.unusable)
+        else:
+            await task.change()
 
     def _reached(self) -> bool:
         failed = sum(item.state in _BAD for item in self.items)
@@ -169,38 +200,19 @@ class Drive:
             at = min(at, max(1, len(self.items) * percent // 100))
         return failed >= int(at)
 
-    def _slots(self, tasks: dict[Host, list[Task]]) -> dict[str, asyncio.Semaphore]:
+    def _slots(self, tasks: type_tasks) -> dict[str, asyncio.Semaphore]:
         """Return how many of each service may be away at once: cloud 1, storage 1, compute 10 %, at least 1."""
         given = self.run.options.get("max_unavailable", {})
         defaults = {ServiceType.CLOUD: 1, ServiceType.STORAGE: 1, ServiceType.COMPUTE: max(1, len(tasks) // 10)}
         return {str(service): asyncio.Semaphore(given.get(service, most)) for service, most in defaults.items()}
 
 
-def check(task: Task, found: Result) -> None:
-    """Raise PrecheckFailed, naming the check, when the host can't take this item."""
-    item: UpgradeItem = task.item
-    lines = [line.split(" ") for line in found.output.splitlines()]
-
-    def refuse(name: str, reason: str) -> None:
-        raise PrecheckFailed(check=name, host=item.host.host_ip, reason=reason)
-
-    if ["protocol", str(agent.PROTOCOL)] not in lines:
-        refuse("protocol", "the host's script speaks another protocol")
-    missing = [line[1] for line in lines if line[0] == "missing"]
-    if missing:
-        refuse("tools", ", ".join(missing))
-    if ["writable", "yes"] not in lines:
-        refuse("writable", "the host's folder can't be written")
-    versions = {line[1]: line[2] for line in lines if line[0] == "service"}
-    version = versions.get(item.service_type, "-")
-    if version == "-":
-        refuse("managed", f"{item.service_type} has no `current` that points at a release")
-    if version not in (item.from_version, item.to_version):
-        refuse("version", f"the host runs {version}, not {item.from_version}")
-    release = {line[1]: int(line[2]) for line in lines if line[0] == "release_kb"}
-    payload = sum(entry.size for _, entry in task.manifest.files_of(item.service_type)) // 1024
-    free = next((int(line[1]) for line in lines if line[0] == "free_kb"), 0)
-    # The payload is there twice (pushed, staged), and so is the old release (backup, read back).
-    needed = 2 * payload + 2 * release.get(item.service_type, 0) + _SPARE_KB
-    if free < needed:
-        refuse("disk_space", f"{free} KiB are free, {needed} KiB are needed")
+async def _all(work: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Do all of it side by side; the first exception ends the rest, so that nothing of a run is driven twice."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for coroutine in work:
+                group.create_task(coroutine)
+    except BaseExceptionGroup as several:
+        lost = several.subgroup(LostLeadership)
+        raise (lost or several).exceptions[0] from None

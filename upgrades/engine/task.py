@@ -17,9 +17,10 @@ from sysmgr import env
 from sysmgr.errors import SysmgrError
 from upgrades.errors import HostUnreachable, StepFailed, Unproven
 from upgrades.models import Backup, UpgradeItem
+from upgrades.package.errors import PackageDigestWrong, PackageNotWritten
 from upgrades.package.manifest import Manifest
 from upgrades.package.unpack import payload_tar
-from upgrades.transports.base import Result, Transport, Unreachable
+from upgrades.transports.base import Input, Result, Transport, Unreachable
 
 from .journal import Journal
 
@@ -33,12 +34,25 @@ class Task:
     """An item with all that its steps need."""
 
     def __init__(
-        self, item: UpgradeItem, journal: Journal, transport: Transport, manifest: Manifest, unpacked: Path
+        self, item: UpgradeItem, journal: Journal, transport: Transport, package: tuple[Manifest, Path] | None
     ) -> None:
-        self.item, self.journal, self.transport = item, journal, transport
-        self.manifest, self.unpacked = manifest, unpacked
+        """`package`: manifest and unpacked folder; None when it went bad, and then only the way back is left."""
+        self.item, self.journal, self.transport, self.package = item, journal, transport, package
+        # Somebody drove this item before: the host may be further than the database says.
+        self.resumed = item.state not in (State.PENDING, State.PUSHING)
 
-    async def step(self, name: str, *words: str, stdin: AsyncIterator[bytes] | bytes = b"") -> Result:
+    @property
+    def manifest(self) -> Manifest:
+        """The checked manifest."""
+        assert self.package is not None
+        return self.package[0]
+
+    @property
+    def payload_kb(self) -> int:
+        """The size of the item's payload in KiB."""
+        return sum(entry.size for _, entry in self.manifest.files_of(self.item.service_type)) // 1024
+
+    async def step(self, name: str, *words: str, stdin: Input = b"") -> Result:
         """Run one step; raise HostUnreachable or StepFailed. Only a busy lock is tried again by itself."""
         host = self.item.host.host_ip
         call = (name, str(self.item.run.cluster_id), str(self.journal.term), str(self.item.pk), self.item.service_type)
@@ -56,6 +70,8 @@ class Task:
 
     def _seconds(self) -> float:
         """How long a step may take at most: each hook may run twice (stop, then waiting for status)."""
+        if self.package is None:
+            return STEP_SECONDS
         commands = self.manifest.services[self.item.service_type].commands.values()
         return STEP_SECONDS + 2 * sum(command.seconds for command in commands)
 
@@ -70,28 +86,53 @@ class Task:
         return ("\n".join(lines) + "\n.\n").encode()
 
     async def push(self) -> None:
-        """Bring spec and payload to the host; nothing of the running service changes."""
+        """Bring spec and payload to the host; nothing of the running service changes. A failure ends the item."""
         if self.item.state == State.PENDING:
             await self.move(State.PUSHING)
-        await self.step("spec", stdin=self.spec())
-        blocks = payload_tar(self.unpacked, self.manifest, self.item.service_type)
-        await self.step("push", stdin=_stream(blocks))
+        try:
+            await self.step("spec", stdin=self.spec())
+            await self.step("push", stdin=self._payload)
+        except (StepFailed, HostUnreachable, PackageDigestWrong, PackageNotWritten) as failure:
+            await self.move(State.FAILED, failure)
+            await self.clean()
+
+    def _payload(self) -> AsyncIterator[bytes]:
+        """Return the payload as a fresh stream: a step that is tried again reads it again."""
+        assert self.package is not None
+        return _stream(payload_tar(self.package[1], self.manifest, self.item.service_type))
 
     async def change(self) -> None:
         """Back up, stage, activate, verify, commit; a failure ends as failed, rolled_back or inconsistent."""
         try:
-            if self.item.state != State.ROLLING_BACK:
+            if self.resumed and await self._committed_there():
+                await self._commit()
+            elif self.item.state == State.ROLLING_BACK:
+                await self._back()
+            else:
                 await self._forward()
-                return
-            cause: SysmgrError = StepFailed(step="activate", host=self.item.host.host_ip, reason="interrupted", code=1)
         except (StepFailed, HostUnreachable) as failure:
-            if self.item.state not in (State.ACTIVATING, State.VERIFYING):
-                await self.move(State.FAILED, failure)
-                await self.clean()
-                return
-            cause = failure
-            await self.move(State.ROLLING_BACK, failure)
-        await self._back(cause)
+            await self.take_back(failure)
+
+    async def take_back(self, cause: SysmgrError) -> None:
+        """End an item that can't go forward: by rollback where the service may have been changed."""
+        if self.item.state == State.VERIFYING and await self._committed_there():
+            await self._commit()
+            return
+        if self.item.state in (State.BACKING_UP, State.STAGING):
+            await self.move(State.FAILED, cause)
+            await self.clean()
+            return
+        if self.item.state != State.ROLLING_BACK:
+            await self.move(State.ROLLING_BACK, cause)
+        await self._back()
+
+    async def _committed_there(self) -> bool:
+        """Whether the host committed this task before the database heard of it; a silent host says no."""
+        try:
+            result = await self.step("inspect")
+        except (StepFailed, HostUnreachable):
+            return False
+        return "marker commit done" in result.output.splitlines()
 
     async def _forward(self) -> None:
         if self.item.state == State.PUSHING:
@@ -107,18 +148,22 @@ class Task:
             await self.move(State.VERIFYING)
         await self.step("verify")
         await self.step("commit")
+        await self._commit()
+
+    async def _commit(self) -> None:
+        """Note what the host has committed; whatever state the database was in."""
         await sync_to_async(self.journal.committed)(self.item)
         await self.clean()
 
-    async def _back(self, cause: SysmgrError) -> None:
+    async def _back(self) -> None:
+        """Roll back; the cause stands with the item since it began to roll back."""
         try:
             await self.step("rollback")
         except (StepFailed, HostUnreachable) as error:
             params: dict[str, Any] = {"host": self.item.host.host_ip, "service": self.item.service_type}
             await self.move(State.INCONSISTENT, Unproven(**params, reason=str(error.params["reason"])))
             return
-        kept = None if self.item.scode else cause
-        await self.move(State.ROLLED_BACK, kept)
+        await self.move(State.ROLLED_BACK)
         await self.clean()
 
     async def clean(self) -> None:

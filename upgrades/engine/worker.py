@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import shutil
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.db import DatabaseError, close_old_connections
 
 from cluster.leader import LostLeadership
+from sysmgr.api.fields import StrictUUIDField
+from upgrades import intake
 from upgrades.models import UpgradeRun
 
-from .run import Drive
+from .run import Drive, work_folders
 
 log = logging.getLogger("sysmgr.engine")
 POLL_SECONDS = 0.5
@@ -29,6 +33,8 @@ class Engine:
     async def serve(self, stop: asyncio.Event) -> None:
         """Work until `stop`; steps under way on hosts end by themselves. Raises LostLeadership."""
         try:
+            with contextlib.suppress(DatabaseError):
+                await sync_to_async(_sweep)()
             while not stop.is_set():
                 await self._look()
                 try:
@@ -63,3 +69,13 @@ class Engine:
 def _waiting() -> list[UUID]:
     close_old_connections()  # a connection that broke is replaced; nothing else does that outside requests
     return list(UpgradeRun.objects.exclude(state__in=_RESTS).order_by("create_time").values_list("pk", flat=True))
+
+
+def _sweep() -> None:
+    """Remove what a killed process left: files of packages half taken in, and folders of runs that rest."""
+    intake.sweep()
+    folders = [path for path in work_folders().glob("*") if StrictUUIDField.parse(path.name)]
+    living = {str(uuid) for uuid in _waiting()}
+    for folder in folders:
+        if folder.name not in living:
+            shutil.rmtree(folder, ignore_errors=True)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 MAX_OUTPUT = 256 * 1024
+
+Input = bytes | Callable[[], AsyncIterator[bytes]]
+"""What a step reads from stdin: bytes, or a function that begins the stream."""
 
 
 @dataclass(frozen=True)
@@ -37,5 +40,5 @@ class Transport(Protocol):
     async def install(self) -> None:
         """Put the host-side script in place where it is missing or differs."""
 
-    async def run(self, *words: str, stdin: AsyncIterator[bytes] | bytes = b"", seconds: float = 600) -> Result:
+    async def run(self, *words: str, stdin: Input = b"", seconds: float = 600) -> Result:
         """Run one step; raise Unreachable when it can't be asked or does not end in time."""

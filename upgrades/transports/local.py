@@ -6,12 +6,11 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 from upgrades import agent
 
-from .base import MAX_OUTPUT, Result, Unreachable
+from .base import MAX_OUTPUT, Input, Result, Unreachable
 
 
 class LocalTransport:
@@ -38,7 +37,7 @@ class LocalTransport:
         except OSError as error:
             raise Unreachable(f"{self.root}: {error.strerror}") from None
 
-    async def run(self, *words: str, stdin: AsyncIterator[bytes] | bytes = b"", seconds: float = 600) -> Result:
+    async def run(self, *words: str, stdin: Input = b"", seconds: float = 600) -> Result:
         """Run one step in a session of its own: a manager that is killed does not kill the step."""
         process = await asyncio.create_subprocess_exec(
             "sh",
@@ -58,24 +57,29 @@ class LocalTransport:
             await process.wait()
             raise Unreachable(f"the step {words[0]} did not end within {seconds:.0f} s") from None
 
-    async def _converse(self, process: asyncio.subprocess.Process, stdin: AsyncIterator[bytes] | bytes) -> Result:
+    async def _converse(self, process: asyncio.subprocess.Process, stdin: Input) -> Result:
         assert process.stdin is not None and process.stdout is not None
         feeding = asyncio.create_task(_feed(process.stdin, stdin))
-        output = b""
-        while block := await process.stdout.read(65536):
-            output = (output + block)[-MAX_OUTPUT:]
-        await feeding
-        return Result(await process.wait(), output.decode(errors="replace"))
+        try:
+            output = b""
+            while block := await process.stdout.read(65536):
+                output = (output + block)[-MAX_OUTPUT:]
+            await feeding
+            return Result(await process.wait(), output.decode(errors="replace"))
+        finally:
+            feeding.cancel()
 
 
-async def _feed(pipe: asyncio.StreamWriter, stdin: AsyncIterator[bytes] | bytes) -> None:
-    # A step may refuse before it has read everything; its exit code tells why.
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        if isinstance(stdin, bytes):
-            pipe.write(stdin)
-        else:
-            async for block in stdin:
-                pipe.write(block)
-                await pipe.drain()
-        await pipe.drain()
-    pipe.close()
+async def _feed(pipe: asyncio.StreamWriter, stdin: Input) -> None:
+    try:
+        # A step may refuse before it has read everything; its exit code tells why.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            if isinstance(stdin, bytes):
+                pipe.write(stdin)
+            else:
+                async for block in stdin():
+                    pipe.write(block)
+                    await pipe.drain()
+            await pipe.drain()
+    finally:
+        pipe.close()  # also when the source fails: a step that waits for the rest would wait for ever

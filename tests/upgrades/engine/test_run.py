@@ -2,90 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import tarfile
 from pathlib import Path
-from typing import Any
 
 import pytest
-from asgiref.sync import sync_to_async
-from django.db import connections
 
-from cluster.leader import Lease, LostLeadership
-from cluster.models import Cluster, Host, HostService
+from cluster.leader import LostLeadership
+from cluster.models import Cluster, HostService
 from sysmgr import env
 from sysmgr.audit.services import SYSTEM
-from sysmgr.management import demo
-from upgrades.engine.run import Drive
 from upgrades.errors import HostHeld, UpgradeRefused
-from upgrades.intake import DEMO_KEY_FILE, import_file, store
+from upgrades.intake import store
 from upgrades.models import Backup, HostHold, UpgradeItem, UpgradeRun
-from upgrades.package.build import build_package
-from upgrades.package.sign import load_private_key
 from upgrades.services import request_upgrade
 
+from .drive import IP, ask, broken_package, content, drive, go, root
+
 pytestmark = pytest.mark.django_db(transaction=True)
-IP = "10.30.12.55"
-
-
-@pytest.fixture
-def demo_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cluster:
-    monkeypatch.setattr(env, "DATA_DIR", tmp_path)
-    (tmp_path / "keys").mkdir()
-    demo.set_up(SYSTEM)
-    return Cluster.objects.get()
-
-
-@pytest.fixture
-def term(transactional_db: None) -> int:
-    lease = Lease("127.0.0.1")
-    assert lease.acquire()
-    return lease.term
-
-
-def content(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
-
-
-def root(ip: str = IP) -> Path:
-    return Path(Host.objects.get(host_ip=ip).root)
-
-
-def ask(cluster: Cluster, *services: str, ip: str = IP, **options: Any) -> UpgradeRun:
-    version = {"version": options.pop("version")} if "version" in options else {}
-    items = [{"host_ip": ip, "service_type": service, **version} for service in services]
-    return request_upgrade(cluster, items, options, SYSTEM)
-
-
-def go(run: UpgradeRun, term: int) -> None:
-    """Drive the run; the engine's thread gives its database connection back."""
-
-    async def driven() -> None:
-        try:
-            await Drive(run.pk, term).go()
-        finally:
-            await sync_to_async(connections.close_all)()
-
-    asyncio.run(driven())
-
-
-def drive(run: UpgradeRun, term: int) -> UpgradeRun:
-    go(run, term)
-    run.refresh_from_db()
-    return run
-
-
-def broken_package(cluster: Cluster, tmp_path: Path, version: str, toml: str) -> None:
-    source = tmp_path / f"source-{version}"
-    for service in ("compute", "storage"):
-        (source / service).mkdir(parents=True)
-        (source / service / "file").write_text(f"{service} {version}")
-    (source / "package.toml").write_text(toml)
-    out = tmp_path / f"out-{version}"
-    out.mkdir()
-    path = build_package(source, version, out, load_private_key(env.DATA_DIR / "keys" / DEMO_KEY_FILE))
-    import_file(cluster, path, SYSTEM)
 
 
 def test_an_upgrade_changes_files_and_keeps_a_true_backup(demo_cluster: Cluster, term: int, tmp_path: Path) -> None:
