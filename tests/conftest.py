@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
+from cluster.leader import Lease
 from cluster.models import Cluster
 from settings_app.services import create_defaults
 from sysmgr.accounts import tokens
@@ -31,3 +32,11 @@ def client_of(role: str) -> Client:
 def api(cluster: Cluster) -> Client:
     """An administrator's client."""
     return client_of(Role.ADMINISTRATOR)
+
+
+@pytest.fixture
+def term(db: None) -> int:
+    """The lead, taken by the test; its term."""
+    lease = Lease("127.0.0.1")
+    assert lease.acquire()
+    return lease.term

@@ -9,13 +9,17 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
+from cluster.members import leader_known
 from cluster.models import SERVICE_ORDER, Cluster, Host, HostService
 from sysmgr.audit.services import Actor, record
+from sysmgr.errors import NoLeader
 from sysmgr.events.services import emit
 
 from .errors import HostHeld, UpgradeRefused
 from .models import HostHold, UpgradeItem, UpgradePackage, UpgradeRun
 from .versions import newest_first, parsed, upgrades
+
+RETRY_SECONDS = 5
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,8 @@ class _Fault:
 def request_upgrade(
     cluster: Cluster, wanted: Sequence[Mapping[str, str]], options: Mapping[str, Any], actor: Actor
 ) -> UpgradeRun:
-    """Make one run for the whole list; raise UpgradeRefused (400) or HostHeld (409), and then nothing is made."""
+    """Make one run for the whole list; raise UpgradeRefused (400), HostHeld (409) or NoLeader (503), and then
+    nothing is made: a run that nobody drives would hold its hosts."""
     try:
         return _request(cluster, wanted, options, actor)
     except IntegrityError:
@@ -60,6 +65,8 @@ def _request(
             problems="; ".join(f"list[{place}] {fault.english}" for place, fault in faults),
             problems_cn="；".join(f"list[{place}] {fault.chinese}" for place, fault in faults),
         )
+    if not leader_known():
+        raise NoLeader(retry_after=RETRY_SECONDS)
     return _create(cluster, chosen, options, actor)
 
 

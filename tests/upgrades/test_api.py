@@ -11,7 +11,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
-from cluster.models import Cluster
+from cluster.models import Cluster, LeaderLease
 from sysmgr import env
 from sysmgr.audit.services import SYSTEM
 from sysmgr.management import demo
@@ -26,7 +26,7 @@ ITEM = {"host_ip": "10.30.12.55", "service_type": "storage"}
 
 
 @pytest.fixture
-def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Client:
+def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, term: int) -> Client:
     """An administrator's client of the demo."""
     monkeypatch.setattr(env, "DATA_DIR", tmp_path)
     (tmp_path / "keys").mkdir()
@@ -100,6 +100,13 @@ def test_a_held_host_an_unknown_cluster_and_an_unknown_run(api: Client) -> None:
     assert api.get(f"/v1/system/upgrade/inspect?upgrade_uuid={nobody}").status_code == 404
     assert api.get("/v1/system/upgrade/inspect?upgrade_uuid=x").status_code == 400
     assert api.get("/v1/system/upgrade/list?page_size=0").status_code == 400
+
+
+def test_without_a_leader_the_answer_says_when_to_come_back(api: Client) -> None:
+    LeaderLease.objects.update(expires_at=None, holder=None)
+    answer = post(api, {"list": [ITEM]})
+    assert (answer.status_code, answer.json()["scode"], answer["Retry-After"]) == (503, 11057, "5")
+    assert not UpgradeRun.objects.exists()
 
 
 def test_the_same_key_makes_one_run(api: Client) -> None:

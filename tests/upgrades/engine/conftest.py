@@ -1,4 +1,4 @@
-"""What the engine's tests share: the demo in a folder of the test's own, and the lead."""
+"""What the engine's tests share: the demo in a folder of the test's own."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from cluster.leader import Lease
 from cluster.models import Cluster
 from sysmgr import env
 from sysmgr.audit.services import SYSTEM
@@ -19,10 +18,3 @@ def demo_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cluster:
     (tmp_path / "keys").mkdir()
     demo.set_up(SYSTEM)
     return Cluster.objects.get()
-
-
-@pytest.fixture
-def term(transactional_db: None) -> int:
-    lease = Lease("127.0.0.1")
-    assert lease.acquire()
-    return lease.term

@@ -12,6 +12,7 @@ from cluster.leader import LostLeadership
 from cluster.models import Cluster, HostService
 from sysmgr import env
 from sysmgr.audit.services import SYSTEM
+from sysmgr.errors import NoLeader
 from upgrades.errors import HostHeld, UpgradeRefused
 from upgrades.intake import store
 from upgrades.models import Backup, HostHold, UpgradeItem, UpgradeRun
@@ -106,7 +107,7 @@ def test_a_run_goes_on_from_the_hosts_markers(demo_cluster: Cluster, term: int, 
     assert HostService.objects.get(host__host_ip=IP, service_type="storage").version == "1.5"
 
 
-def test_refusals_name_each_item_and_start_nothing(demo_cluster: Cluster) -> None:
+def test_refusals_name_each_item_and_start_nothing(demo_cluster: Cluster, term: int) -> None:
     items = [
         {"host_ip": "10.9.9.9", "service_type": "storage"},
         {"host_ip": IP, "service_type": "cloud"},
@@ -122,8 +123,14 @@ def test_refusals_name_each_item_and_start_nothing(demo_cluster: Cluster) -> Non
     assert not UpgradeRun.objects.exists()
 
 
-def test_a_held_host_is_refused_naming_the_run(demo_cluster: Cluster) -> None:
+def test_a_held_host_is_refused_naming_the_run(demo_cluster: Cluster, term: int) -> None:
     run = ask(demo_cluster, "storage")
     with pytest.raises(HostHeld) as held:
         ask(demo_cluster, "compute")
     assert str(run.pk) in held.value.text
+
+
+def test_without_a_leader_nothing_is_started(demo_cluster: Cluster) -> None:
+    with pytest.raises(NoLeader):
+        ask(demo_cluster, "storage")
+    assert not UpgradeRun.objects.exists() and not HostHold.objects.exists()

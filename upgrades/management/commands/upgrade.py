@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from cluster.members import leader_known
 from cluster.models import ServiceType
 from cluster.selectors import find
 from sysmgr.commands import SysmgrCommand, actor, as_uuid
@@ -66,8 +65,6 @@ class Command(SysmgrCommand):
         if not options["yes"]:
             self._confirm(cluster, wanted)
         run = request_upgrade(cluster, wanted, {"reason": options["reason"]}, actor())
-        if not leader_known():
-            self.stderr.write("No manager leads at the moment: the upgrade waits until one does (manage.py serve).")
         if not options["detach"]:
             try:
                 self._watch(run)
