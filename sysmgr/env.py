@@ -132,7 +132,8 @@ def database() -> dict[str, object]:
             "timeout": 20,
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
         }
-        return {**config, "OPTIONS": options}
+        # Tests use a file too: SQLite's memory database locks whole tables, which no real one does.
+        return {**config, "OPTIONS": options, "TEST": {"NAME": str(DATA_DIR / "test.sqlite3")}}
     if config.get("ENGINE") == "django.db.backends.postgresql" and config.get("NAME"):
         return {**config, "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True, "OPTIONS": {"connect_timeout": 5}}
     # The URL itself may hold a password: it is never shown.
