@@ -21,8 +21,6 @@ from sysmgr import __version__, env
 from .clock import database_now
 from .models import LeaderLease, Member
 
-RENEW_SECONDS = 3.0
-
 
 class LostLeadership(Exception):
     """Somebody else leads, or nobody can tell: whoever led must stop acting."""
@@ -39,6 +37,7 @@ class Lease:
         self.holder = uuid.uuid4()
         self.address = address
         self.ttl = ttl_seconds
+        self.renew_seconds = ttl_seconds / 5  # 3 s of 15: three renewals may fail before the holder stops acting
         self.term = 0
         self._renewed_at = 0.0
         self._file: IO[str] | None = None

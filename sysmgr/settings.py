@@ -24,6 +24,13 @@ SESSION_COOKIE_SAMESITE = "Strict"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+# Only with the operator's own certificate: a browser that remembers HSTS refuses to pass a self-signed one.
+SECURE_HSTS_SECONDS = 30 * 24 * 3600 if env.TLS_CERT_FILE else 0
+SILENCED_SYSTEM_CHECKS = [
+    "security.W005",  # other names below this host's are not ours to bind to TLS
+    "security.W008",  # the port speaks either TLS or plain http: there is nothing to redirect from
+    "security.W021",  # nor is the browsers' preload list
+]
 
 INSTALLED_APPS = [
     "django.contrib.admin",

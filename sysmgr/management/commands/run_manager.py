@@ -13,7 +13,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, close_old_connections
 
-from cluster.leader import RENEW_SECONDS, Lease, LostLeadership, ManagerRunning
+from cluster.leader import Lease, LostLeadership, ManagerRunning
 from sysmgr import env
 from sysmgr.management.supervisor import exit_when_orphaned
 from upgrades.engine.worker import Engine
@@ -90,7 +90,7 @@ class Command(BaseCommand):
             if lease.term and not lease.acting:
                 log.warning("could not renew the lease in time; starting anew")
                 os._exit(EXIT_LOST)
-            stop.wait(RENEW_SECONDS if lease.term else 1.0)
+            stop.wait(lease.renew_seconds if lease.term else 1.0)
 
     def _leave(self, lease: Lease) -> None:
         try:
