@@ -7,6 +7,8 @@ from typing import Any
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_safe
 from rest_framework.response import Response
 
 from sysmgr.api.envelope import ok, version_ok
@@ -30,11 +32,15 @@ class SystemViewSet(ApiViewSet):
         return ok(member_list())
 
 
+@csrf_exempt
+@require_safe
 def healthz(request: HttpRequest) -> JsonResponse:
     """200 while the process answers."""
     return JsonResponse({"status": "ok"})
 
 
+@csrf_exempt
+@require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
     """200 once migrated, while the database answers and a leader is known; else 503 with what is missing."""
     missing = _missing()

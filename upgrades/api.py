@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.core.exceptions import SuspiciousOperation
 from django.db import connection
+from django.http import UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 from rest_framework.response import Response
 
@@ -13,6 +15,7 @@ from sysmgr.api.bodies import receiving
 from sysmgr.api.envelope import ok, package_list_ok
 from sysmgr.api.fields import validated
 from sysmgr.api.idempotency import idempotent
+from sysmgr.api.strict_json import printable
 from sysmgr.api.views import parse_uuid
 from sysmgr.errors import InvalidInput, MalformedBody, Problem, UnsupportedMediaType
 
@@ -37,38 +40,37 @@ class PackageViewSet(ClusterViewSet):
         plain = request._request
         if not (plain.content_type or "").startswith("multipart/form-data"):
             raise UnsupportedMediaType(expected="multipart/form-data")
-        cluster = self.cluster(request)
-        handler = QuarantineHandler(cluster, int(plain.META.get("CONTENT_LENGTH") or 0))
+        if "cluster_uuid" in request.query_params:
+            self.read_cluster(request)  # an unknown one is refused before the body is read
+        handler = QuarantineHandler(int(plain.META.get("CONTENT_LENGTH") or 0))
         plain.upload_handlers = [handler]
         connection.close()  # a body that stalls holds a thread, never a database connection
         try:
-            with receiving(self.gate(request).source):
-                form = dict(plain.POST.items())
-        except MultiPartParserError:
-            raise MalformedBody("file", reason="it is not valid multipart", reason_cn="不是有效的 multipart") from None
+            form = self._received(request)
+            self._check(form, handler)
+            assert handler.intake is not None
+            package = handler.intake.finish(self.cluster(request, form), self.gate(request).actor)
         finally:
-            if handler.intake is not None and not handler.complete:
-                handler.intake.abort()
-        if handler.error is not None:
-            raise handler.error
-        self._check_form(form, handler, str(cluster.pk))
-        assert handler.intake is not None
-        package = handler.intake.finish(self.gate(request).actor)
+            handler.abort()
         return ok(selectors.five_keys(package))
 
-    def _check_form(self, form: dict[str, str], handler: QuarantineHandler, cluster: str) -> None:
-        problems = [Problem(key, "is not a known key", "未知的键") for key in form if key != "cluster_uuid"]
+    def _received(self, request: Any) -> dict[str, str]:
+        """Read the body; return the form's fields, while the handler takes the file."""
+        try:
+            with receiving(self.gate(request).source):
+                return dict(request._request.POST.items())
+        except (MultiPartParserError, SuspiciousOperation, UnreadablePostError):
+            raise MalformedBody("file", reason="it is not valid multipart", reason_cn="不是有效的 multipart") from None
+
+    def _check(self, form: dict[str, str], handler: QuarantineHandler) -> None:
+        if handler.error is not None:
+            raise handler.error
+        problems = [Problem(printable(key), "is not a known key", "未知的键") for key in form if key != "cluster_uuid"]
         if handler.unexpected:
-            problems.append(Problem(handler.unexpected, "is not a known file", "未知的文件字段"))
+            problems.append(Problem(printable(handler.unexpected), "is not a known file", "未知的文件字段"))
         if not problems and not handler.complete:
             problems.append(Problem("file", "is required", "为必填项"))
-        if form.get("cluster_uuid", cluster).lower() != cluster:
-            problems.append(
-                Problem("cluster_uuid", "must be given in the query for this cluster", "非默认集群请用查询参数指定")
-            )
         if problems:
-            if handler.intake is not None:
-                handler.intake.abort()
             raise InvalidInput(problems)
 
 

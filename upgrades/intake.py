@@ -42,8 +42,8 @@ def store(cluster: Cluster) -> Path:
 class Intake:
     """One package on its way in. Use `write` for each block, then `finish`; `abort` leaves nothing behind."""
 
-    def __init__(self, cluster: Cluster, name: str, *, expected_size: int = 0) -> None:
-        self.cluster, self.name = cluster, name
+    def __init__(self, name: str, *, expected_size: int = 0) -> None:
+        self.name = name
         folder = env.DATA_DIR / "quarantine"
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         sweep_quarantine()
@@ -69,17 +69,17 @@ class Intake:
         self._file.close()
         self.path.unlink(missing_ok=True)
 
-    def finish(self, actor: Actor) -> UpgradePackage:
-        """Check the package and accept it, or raise why not; either way quarantine is empty afterwards."""
+    def finish(self, cluster: Cluster, actor: Actor) -> UpgradePackage:
+        """Check the package and accept it for `cluster`, or raise why not; either way quarantine is empty then."""
         try:
             self._file.flush()
             os.fsync(self._file.fileno())
-            keys = trusted_keys(self.cluster)
+            keys = trusted_keys(cluster)
             inspection = inspect_package(self.path, {k.fingerprint: load_public_key(k.public_key) for k in keys})
             name = package_name(inspection.manifest.version)
             self._check_name(name)
             signer = next(key for key in keys if key.fingerprint == inspection.signed_by)
-            return self._accept(name, inspection, signer, actor)
+            return self._accept(cluster, name, inspection, signer, actor)
         finally:
             self.abort()
 
@@ -90,18 +90,20 @@ class Intake:
             raise PackageNameWrong("file", name=self.name[:64], expected=expected)
 
     @transaction.atomic
-    def _accept(self, name: str, inspection: Inspection, signer: TrustedKey, actor: Actor) -> UpgradePackage:
-        Cluster.objects.select_for_update().get(pk=self.cluster.pk)
+    def _accept(
+        self, cluster: Cluster, name: str, inspection: Inspection, signer: TrustedKey, actor: Actor
+    ) -> UpgradePackage:
+        Cluster.objects.select_for_update().get(pk=cluster.pk)
         digest = self._sha256.hexdigest()
-        existing = UpgradePackage.objects.filter(cluster=self.cluster, package_name=name).first()
+        existing = UpgradePackage.objects.filter(cluster=cluster, package_name=name).first()
         if existing is not None:
             if existing.sha256 != digest:
                 raise PackageExists("file", name=name)
-            self._publish(store(self.cluster) / name)  # the same again also mends a store that lost or spoilt it
+            self._publish(store(cluster) / name)  # the same again also mends a store that lost or spoilt it
             return existing
         manifest = inspection.manifest
         package = UpgradePackage.objects.create(
-            cluster=self.cluster,
+            cluster=cluster,
             package_name=name,
             version=manifest.version,
             md5=self._md5.hexdigest(),
@@ -123,12 +125,12 @@ class Intake:
             )
         emit(
             "package.accepted",
-            self.cluster.pk,
+            cluster.pk,
             f"package {name} was taken in",
             f"已接收升级包 {name}",
-            cluster_uuid=self.cluster.pk,
+            cluster_uuid=cluster.pk,
         )
-        self._publish(store(self.cluster) / name)
+        self._publish(store(cluster) / name)
         record(actor, "package.accept", f"package {name}", changes=[{"path": "sha256", "from": None, "to": digest}])
         return package
 
@@ -151,14 +153,14 @@ def trusted_keys(cluster: Cluster) -> list[TrustedKey]:
 def import_file(cluster: Cluster, path: Path, actor: Actor) -> UpgradePackage:
     """Take in a package that lies on this machine; the file stays where it is."""
     with path.open("rb") as source:
-        intake = Intake(cluster, path.name, expected_size=path.stat().st_size)
+        intake = Intake(path.name, expected_size=path.stat().st_size)
         try:
             while block := source.read(BLOCK):
                 intake.write(block)
         except BaseException:
             intake.abort()
             raise
-        return intake.finish(actor)
+        return intake.finish(cluster, actor)
 
 
 def _locked_file(folder: Path) -> tuple[Path, BinaryIO]:

@@ -6,7 +6,6 @@ from typing import Any
 
 from django.core.files.uploadhandler import FileUploadHandler, StopUpload
 
-from cluster.models import Cluster
 from sysmgr.errors import SysmgrError
 
 from .intake import BLOCK, Intake
@@ -17,9 +16,9 @@ class QuarantineHandler(FileUploadHandler):
 
     chunk_size = BLOCK
 
-    def __init__(self, cluster: Cluster, size: int) -> None:
+    def __init__(self, size: int) -> None:
         super().__init__()
-        self.cluster, self.size = cluster, size
+        self.size = size
         self.intake: Intake | None = None
         self.complete = False
         self.error: SysmgrError | None = None
@@ -32,7 +31,7 @@ class QuarantineHandler(FileUploadHandler):
             self.unexpected = field_name
             raise StopUpload(connection_reset=True)
         try:
-            self.intake = Intake(self.cluster, self.file_name or "", expected_size=self.size)
+            self.intake = Intake(self.file_name or "", expected_size=self.size)
         except SysmgrError as error:
             self.error = error
             raise StopUpload(connection_reset=True) from None
@@ -52,5 +51,9 @@ class QuarantineHandler(FileUploadHandler):
 
     def upload_interrupted(self) -> None:
         """Leave nothing of a broken upload."""
+        self.abort()
+
+    def abort(self) -> None:
+        """Remove what is in quarantine, if anything is."""
         if self.intake is not None:
             self.intake.abort()

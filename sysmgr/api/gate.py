@@ -11,6 +11,7 @@ from typing import Any
 
 from django.db.models import Q, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
+from django.urls import Resolver404, resolve
 from django.utils import timezone, translation
 
 from cluster.models import Cluster
@@ -119,8 +120,8 @@ def admit(request: HttpRequest, gate: Gate, now: datetime) -> None:
 
 def read_body(request: HttpRequest, source: str) -> None:
     """Read a JSON body before the first query; raise 413 or 415. The result stays in `request.body`."""
-    if request.method not in ("POST", "PUT", "PATCH"):
-        return
+    if not _takes_body(request):
+        return  # no such path or method: that is what the answer says, whatever the body is
     if request.headers.get("Transfer-Encoding"):
         raise MalformedBody(reason="it has no Content-Length", reason_cn="缺少 Content-Length")
     if not int(request.META.get("CONTENT_LENGTH") or 0):
@@ -134,6 +135,14 @@ def read_body(request: HttpRequest, source: str) -> None:
             _ = request.body
     except UnreadablePostError:
         raise MalformedBody(reason="it was cut", reason_cn="请求体不完整") from None
+
+
+def _takes_body(request: HttpRequest) -> bool:
+    try:
+        actions: dict[str, str] = getattr(resolve(request.path_info).func, "actions", {})
+    except Resolver404:
+        return False
+    return request.method == "POST" and "post" in actions
 
 
 def _is_json(request: HttpRequest) -> bool:

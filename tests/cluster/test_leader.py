@@ -9,7 +9,6 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from cluster import leader
 from cluster.leader import Lease, LostLeadership, ManagerRunning
 from cluster.models import LeaderLease, Member
 from tests.together import at_once
@@ -51,7 +50,7 @@ def test_a_holder_that_was_late_does_not_renew_although_nobody_took_over() -> No
 @pytest.mark.django_db
 def test_a_holder_stops_acting_before_anybody_else_can_start(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
-    monkeypatch.setattr(leader.time, "monotonic", lambda: now)
+    monkeypatch.setattr("cluster.leader.time.monotonic", lambda: now)
     lease = Lease("10.0.0.1", ttl_seconds=15)
     lease.acquire()
     now += 9.9

@@ -59,6 +59,11 @@ def test_unknown_paths_and_wrong_methods_are_envelopes(api: Client) -> None:
     assert (unknown.status_code, unknown.json()["scode"]) == (404, 1005)
     wrong = api.get("/v1/system/setting/update")
     assert (wrong.status_code, wrong["Allow"]) == (405, "POST")
+    # What is wrong with the path or the method is said first, whatever the body is.
+    for method in ("post", "put", "patch", "delete", "options"):
+        answer = getattr(api, method)("/v1/system/version", content_type="text/plain")
+        assert (answer.status_code, answer.json()["scode"]) == (405, 1006)
+    assert api.post("/v1/system/no/such", content_type="text/plain").status_code == 404
 
 
 def test_error_codes_are_unique_but_for_every_400() -> None:

@@ -149,8 +149,14 @@ def test_bad_uploads_leave_nothing_behind(api: Client, tmp_path: Path) -> None:
         upload(api, file=SimpleUploadedFile("updatepackage_1.5.tar.gz", good), extra="1"),
         upload(api, extra="1"),
         upload(api),
+        upload(api, file=SimpleUploadedFile("updatepackage_1.5.tar.gz", good), cluster_uuid="x"),
+        upload(api, **{f"field{n}": "1" for n in range(2000)}),
+        api.post(UPLOAD, b"--x\r\nnonsense", content_type="multipart/form-data; boundary=x"),
     ]
     assert [answer.status_code for answer in attempts] == [400] * len(attempts)
+    nobody = "00000000-0000-4000-8000-000000000000"
+    assert upload(api, file=SimpleUploadedFile("x", good), cluster_uuid=nobody).status_code == 404
+    assert api.post(f"{UPLOAD}?cluster_uuid={nobody}", {"file": SimpleUploadedFile("x", good)}).status_code == 404
     assert api.post(UPLOAD, "{}", content_type="application/json").status_code == 415
     assert upload(client_of("auditor"), file=SimpleUploadedFile("x", b"y")).status_code == 403
     assert list((tmp_path / "quarantine").iterdir()) == []

@@ -111,7 +111,7 @@ def test_the_same_package_again_mends_a_spoilt_store(demo_api: Client, tmp_path:
 
 def test_sweep_removes_what_a_killed_process_left_and_nothing_else(demo_api: Client, demo_data: Path) -> None:
     cluster = Cluster.objects.get()
-    living = Intake(cluster, "updatepackage_9.tar.gz")
+    living = Intake("updatepackage_9.tar.gz")
     leftovers = [demo_data / "quarantine" / "half", store(cluster) / "updatepackage_9.tar.gz"]
     foreign = demo_data / "packages" / "lost+found" / "file"
     foreign.parent.mkdir()
