@@ -43,6 +43,33 @@ def _flag(name: str, default: bool) -> bool:
     raise _refuse(name, f"{value!r} is neither true nor false")
 
 
+def _number(name: str, default: int, low: int, high: int) -> int:
+    text = _env.str(name, "").strip() or str(default)
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and low <= int(text) <= high):
+        raise _refuse(name, f"{text!r} is no whole number from {low} to {high}")
+    return int(text)
+
+
+def _file(name: str) -> str:
+    path: str = _env.str(name, "")
+    try:
+        if path:
+            Path(path).open("rb").close()
+    except OSError as error:
+        raise _refuse(name, f"can't read {path}: {error.strerror}") from None
+    return path
+
+
+def _addresses(name: str) -> frozenset[str]:
+    found: list[str] = [item.strip() for item in _env.list(name, default=[])]
+    for item in found:
+        try:
+            ipaddress.ip_address(item)
+        except ValueError:
+            raise _refuse(name, f"{item!r} is no IP address") from None
+    return frozenset(found)
+
+
 def split_bind(bind: str) -> tuple[str, int]:
     """Return (host, port) of `host:port` or `[ipv6]:port`."""
     match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([^:\[\]]+)):(\d{1,5})", bind)
@@ -97,20 +124,25 @@ BIND_HOST, BIND_PORT = split_bind(BIND)
 DATA_DIR: Path = (BASE_DIR / _env.str("SYSMGR_DATA_DIR", "var")).resolve()
 ADDRESS = _env.str("SYSMGR_ADDRESS", "") or (_own_address() if _is_wildcard(BIND_HOST) else BIND_HOST)
 DEMO = _flag("SYSMGR_DEMO", True)
-TLS_CERT_FILE = _env.str("SYSMGR_TLS_CERT_FILE", "")
-TLS_KEY_FILE = _env.str("SYSMGR_TLS_KEY_FILE", "")
+TLS_CERT_FILE = _file("SYSMGR_TLS_CERT_FILE")
+TLS_KEY_FILE = _file("SYSMGR_TLS_KEY_FILE")
+if bool(TLS_CERT_FILE) != bool(TLS_KEY_FILE):
+    raise _refuse("SYSMGR_TLS_CERT_FILE", "needs SYSMGR_TLS_KEY_FILE beside it, and the other way round")
 INSECURE_HTTP = _flag("SYSMGR_INSECURE_HTTP", False)
 USES_TLS = bool(TLS_CERT_FILE) or not (is_loopback(BIND_HOST) or INSECURE_HTTP)
-TRUSTED_PROXIES = _env.list("SYSMGR_TRUSTED_PROXIES", default=[])
+TRUSTED_PROXIES = _addresses("SYSMGR_TRUSTED_PROXIES")
 LOCAL_ROOTS = [Path(root).resolve() for root in _env.list("SYSMGR_LOCAL_ROOTS", default=[])]
-SMTP_CA_FILE = _env.str("SYSMGR_SMTP_CA_FILE", "") or None
+SMTP_CA_FILE = _file("SYSMGR_SMTP_CA_FILE") or None
 TIME_ZONE = _env.str("SYSMGR_TIME_ZONE", "UTC")
-LEASE_TTL_SECONDS = _env.int("SYSMGR_LEASE_TTL_SECONDS", 15)
-WEB_WORKERS = _env.int("SYSMGR_WEB_WORKERS", 2)
-WEB_THREADS = _env.int("SYSMGR_WEB_THREADS", 32)
+LEASE_TTL_SECONDS = _number("SYSMGR_LEASE_TTL_SECONDS", 15, 3, 3600)
+WEB_WORKERS = _number("SYSMGR_WEB_WORKERS", 2, 1, 64)
+WEB_THREADS = _number("SYSMGR_WEB_THREADS", 32, 2, 256)
 
 _address = f"[{ADDRESS}]" if ":" in ADDRESS else ADDRESS
-PUBLIC_URL = _env.str("SYSMGR_PUBLIC_URL", f"{'https' if USES_TLS else 'http'}://{_address}:{BIND_PORT}")
+PUBLIC_URL = _env.str("SYSMGR_PUBLIC_URL", "") or f"{'https' if USES_TLS else 'http'}://{_address}:{BIND_PORT}"
+if not re.fullmatch(r"https?://[^/?#\s]+/?", PUBLIC_URL):
+    raise _refuse("SYSMGR_PUBLIC_URL", f"{PUBLIC_URL!r} is not http(s)://host or http(s)://host:port")
+PUBLIC_URL = PUBLIC_URL.rstrip("/")
 
 try:
     ZoneInfo(TIME_ZONE)
@@ -120,11 +152,11 @@ except (KeyError, ValueError, OSError):
 
 def database() -> dict[str, object]:
     """Return Django's database configuration of DATABASE_URL, SQLite in the data dir by default."""
-    url = _env.str("DATABASE_URL", "")
-    try:
-        config = environ.Env.db_url_config(url or f"sqlite:///{DATA_DIR / 'sysmgr.sqlite3'}")
-    except Exception:
-        config = {}
+    url = _env.str("DATABASE_URL", "") or f"sqlite:///{DATA_DIR / 'sysmgr.sqlite3'}"
+    config: dict[str, object] = {}
+    if url.partition("://")[0] in ("sqlite", "postgres", "postgresql"):  # of others environ warns with the whole URL
+        with contextlib.suppress(Exception):
+            config = environ.Env.db_url_config(url)
     if config.get("ENGINE") == "django.db.backends.sqlite3":
         options = {
             # IMMEDIATE: a writer waits for the lock at its first statement instead of failing later.

@@ -88,7 +88,9 @@ def test_no_endpoint_ends_in_a_slash() -> None:
 )
 def test_the_project_checks_itself(arguments: list[str], tmp_path: Path) -> None:
     environment = {**os.environ, "SYSMGR_DATA_DIR": str(tmp_path), "SYSMGR_BIND": "0.0.0.0:8443"}  # noqa: S104
-    environment |= {"SYSMGR_TLS_CERT_FILE": "certificate.pem", "SYSMGR_TLS_KEY_FILE": "key.pem"}
+    for variable in ("SYSMGR_TLS_CERT_FILE", "SYSMGR_TLS_KEY_FILE"):
+        (tmp_path / variable).touch()
+        environment[variable] = str(tmp_path / variable)
     command = [sys.executable, str(BASE_DIR / "manage.py"), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -32,15 +32,19 @@ def package_list(cluster_uuid: UUID) -> dict[str, Any]:
     )
     hosts = dict(Host.objects.filter(cluster=cluster_uuid).values_list("pk", "host_ip"))
     services: dict[int, dict[str, str]] = defaultdict(dict)
-    rows = HostService.objects.filter(host__cluster=cluster_uuid).values_list("host_id", "service_type", "version")
-    for host, service, version in sorted(rows, key=lambda row: SERVICE_ORDER[row[1]]):
+    managed: dict[int, list[tuple[str, str]]] = defaultdict(list)
+    rows = HostService.objects.filter(host__cluster=cluster_uuid)
+    facts = rows.values_list("host_id", "service_type", "version", "unmanaged")
+    for host, service, version, unmanaged in sorted(facts, key=lambda row: SERVICE_ORDER[row[1]]):
         services[host][service] = version
+        if not unmanaged:
+            managed[host].append((service, version))
     fitting = _Fitting(packages)
     listed = [
         {
             "host_ip": address,
             "type_version": services[pk],
-            "upgrade_package_list": fitting.names(tuple(services[pk].items())),
+            "upgrade_package_list": fitting.names(tuple(managed[pk])),
         }
         for pk, address in sorted(hosts.items(), key=lambda item: item[1])
     ]

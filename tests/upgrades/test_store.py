@@ -125,6 +125,12 @@ def test_sweep_removes_what_a_killed_process_left_and_nothing_else(demo_api: Cli
     assert list((demo_data / "quarantine").iterdir()) == []
 
 
+def test_an_unmanaged_service_is_shown_but_nothing_can_upgrade_it(demo_api: Client) -> None:
+    HostService.objects.filter(service_type="cloud").update(unmanaged=True)
+    entry = demo_api.get(LIST).json()["data"]["list"][0]
+    assert (entry["type_version"], entry["upgrade_package_list"]) == ({"cloud": "1.4"}, [])
+
+
 def test_current_is_unknown_until_hosts_report_a_stored_version(demo_api: Client) -> None:
     assert (demo_api.get(CURRENT).status_code, demo_api.get(CURRENT).json()["scode"]) == (404, 4030)
     HostService.objects.filter(service_type="cloud").update(version="1.5")

@@ -193,12 +193,12 @@ class Drive:
             await task.change()
 
     def _reached(self) -> bool:
-        failed = sum(item.state in _BAD for item in self.items)
-        percent = self.run.options.get("fail_percent")
-        at = self.run.options.get("fail_count", 1)
-        if percent is not None:
-            at = min(at, max(1, len(self.items) * percent // 100))
-        return failed >= int(at)
+        """Whether so many items failed that no further one is begun: by count, by percent, or by either."""
+        options = self.run.options
+        limits = [options["fail_count"]] if "fail_count" in options else []
+        if "fail_percent" in options:
+            limits.append(max(1, len(self.items) * options["fail_percent"] // 100))
+        return sum(item.state in _BAD for item in self.items) >= min(limits, default=1)
 
     def _slots(self, tasks: type_tasks) -> dict[str, asyncio.Semaphore]:
         """Return how many of each service may be away at once: cloud 1, storage 1, compute 10 %, at least 1."""

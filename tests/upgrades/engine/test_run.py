@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -68,6 +69,25 @@ def test_a_reached_threshold_skips_what_has_not_begun(demo_cluster: Cluster, ter
     run = drive(ask(demo_cluster, "storage", "compute"), term)
     states = dict(run.items.values_list("service_type", "state"))
     assert states == {"compute": "rolled_back", "storage": "skipped"}
+
+
+@pytest.mark.parametrize(
+    ("options", "storage"),
+    [
+        ({"fail_count": 2}, "committed"),
+        ({"fail_percent": 100}, "committed"),
+        ({"fail_percent": 10}, "skipped"),
+        ({"fail_percent": 100, "fail_count": 1}, "skipped"),
+    ],
+)
+def test_the_threshold_is_a_count_a_percentage_or_either(
+    demo_cluster: Cluster, term: int, tmp_path: Path, options: dict[str, Any], storage: str
+) -> None:
+    toml = '[services.compute.commands.status]\nargv = ["false"]\nseconds = 1\n'
+    broken_package(demo_cluster, tmp_path, "2.0", toml)
+    run = drive(ask(demo_cluster, "storage", "compute", **options), term)
+    states = dict(run.items.values_list("service_type", "state"))
+    assert states == {"compute": "rolled_back", "storage": storage}
 
 
 def test_a_failed_precheck_changes_nothing(demo_cluster: Cluster, term: int) -> None:
