@@ -129,6 +129,13 @@ class MalformedBody(BadRequest):
     next_step_cn = "请按文档发送一个 JSON 对象。"
 
 
+class HostNotAllowed(BadRequest):
+    message = "The host name that the request asks for is not one of this server's."
+    message_cn = "请求中的主机名不属于本服务器。"
+    next_step = "Use the address that the server printed, or set SYSMGR_PUBLIC_URL to the one that clients use."
+    next_step_cn = "请使用服务器启动时显示的地址，或将 SYSMGR_PUBLIC_URL 设为客户端使用的地址。"
+
+
 class AmbiguousCluster(BadRequest):
     message = "The query and the body name different clusters."
     message_cn = "查询参数与请求体中的集群不一致。"

@@ -131,6 +131,8 @@ LOGGING = {
         "django": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
         # 4xx and typed 5xx are answers, not incidents; an unhandled exception is logged with its traceback.
         "django.request": {"handlers": ["stderr"], "level": "ERROR", "propagate": False, "filters": ["unexpected"]},
+        # Said once, by our own handler, with the variable to set.
+        "django.security.DisallowedHost": {"handlers": [], "propagate": False},
         "sysmgr": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
     },
 }

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
+from django.core.exceptions import DisallowedHost, RequestDataTooBig
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
-from django.core.exceptions import RequestDataTooBig
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest
 from rest_framework import exceptions
 from rest_framework.response import Response
 
 from sysmgr import errors
 
 from . import envelope
+from .strict_json import printable
+
+log = logging.getLogger("sysmgr.api")
 
 
 def as_sysmgr_error(exc: Exception) -> errors.SysmgrError | None:
@@ -30,6 +34,8 @@ def as_sysmgr_error(exc: Exception) -> errors.SysmgrError | None:
             return errors.NotAuthenticated()
         case DjangoPermissionDenied() | exceptions.PermissionDenied():
             return errors.PermissionDenied()
+        case DisallowedHost():
+            return errors.HostNotAllowed("Host")
         case RequestDataTooBig():
             return errors.BodyTooLarge(limit=1024 * 1024)
         case exceptions.ParseError():
@@ -54,10 +60,18 @@ def _is_api(request: HttpRequest) -> bool:
 
 
 def handler400(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Answer a request that Django itself refused."""
-    return envelope.failure_response(
-        as_sysmgr_error(exception) or errors.MalformedBody(reason="it is refused", reason_cn="被拒绝")
-    )
+    """Answer a request that Django itself refused: an envelope under /v1/, Django's page elsewhere."""
+    error = as_sysmgr_error(exception)
+    if isinstance(error, errors.HostNotAllowed):
+        name = printable(request.META.get("HTTP_HOST", ""))
+        log.warning("refused a request for the host name %s; if it is yours, set SYSMGR_PUBLIC_URL", name)
+    if _is_api(request):
+        return envelope.failure_response(error or errors.MalformedBody(reason="it is refused", reason_cn="被拒绝"))
+    if error is not None:
+        return HttpResponseBadRequest(error.text, content_type="text/plain; charset=utf-8")
+    from django.views.defaults import bad_request
+
+    return bad_request(request, exception)
 
 
 def handler404(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -66,6 +66,18 @@ def test_unknown_paths_and_wrong_methods_are_envelopes(api: Client) -> None:
     assert api.post("/v1/system/no/such", content_type="text/plain").status_code == 404
 
 
+def test_a_foreign_host_name_is_refused_and_logged_with_what_to_set(
+    api: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = api.get("/v1/system/version", headers={"Host": "evil.example.com"})
+    assert (answer.status_code, answer.json()["scode"], answer.json()["desc"]) == (400, 10001, "Host")
+    page = api.get("/admin/login/", headers={"Host": "evil.example.com"})
+    assert page.status_code == 400 and "SYSMGR_PUBLIC_URL" in page.content.decode()
+    assert [r.getMessage().partition(";")[0] for r in caplog.records if r.name == "sysmgr.api"] == [
+        "refused a request for the host name evil.example.com"
+    ] * 2
+
+
 def test_error_codes_are_unique_but_for_every_400() -> None:
     codes = [error.scode for error in catalogue() if error.scode not in (10000, 10001)]
     assert len(codes) == len(set(codes))
