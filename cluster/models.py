@@ -6,14 +6,15 @@ import uuid
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 
 class ServiceType(models.TextChoices):
     """The services that sysmgr upgrades, in the order in which a host shows and upgrades them."""
 
-    CLOUD = "cloud"
-    COMPUTE = "compute"
-    STORAGE = "storage"
+    CLOUD = "cloud", _("cloud")
+    COMPUTE = "compute", _("compute")
+    STORAGE = "storage", _("storage")
 
 
 SERVICE_ORDER = {service: place for place, service in enumerate(ServiceType.values)}
@@ -23,12 +24,14 @@ class Cluster(models.Model):
     """A set of hosts with settings of its own; the doors obey the default one's."""
 
     uuid = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    name = models.CharField(max_length=64, unique=True)
-    default = models.BooleanField(default=False)
-    demo = models.BooleanField(default=False, editable=False)
-    create_time = models.DateTimeField(auto_now_add=True)
+    name = models.CharField(_("name"), max_length=64, unique=True)
+    default = models.BooleanField(_("default cluster"), default=False)
+    demo = models.BooleanField(_("demonstration"), default=False, editable=False)
+    create_time = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:
+        verbose_name = _("cluster")
+        verbose_name_plural = _("clusters")
         constraints = [
             models.UniqueConstraint(fields=["default"], condition=Q(default=True), name="cluster_one_default"),
         ]
@@ -41,16 +44,20 @@ class Host(models.Model):
     """A machine (or, for `local`, a directory) that runs services."""
 
     class Transport(models.TextChoices):
-        LOCAL = "local"
-        SSH = "ssh"
+        LOCAL = "local", _("local folder")
+        SSH = "ssh", "SSH"
 
-    cluster = models.ForeignKey(Cluster, on_delete=models.PROTECT, related_name="hosts")
-    host_ip = models.CharField("address", max_length=45)
-    transport = models.CharField(max_length=8, choices=Transport, default=Transport.SSH)
-    root = models.CharField(max_length=255, help_text="The host's folder that holds its releases and backups.")
-    create_time = models.DateTimeField(auto_now_add=True)
+    cluster = models.ForeignKey(Cluster, on_delete=models.PROTECT, related_name="hosts", verbose_name=_("cluster"))
+    host_ip = models.CharField(_("address"), max_length=45)
+    transport = models.CharField(_("transport"), max_length=8, choices=Transport, default=Transport.SSH)
+    root = models.CharField(
+        _("folder"), max_length=255, help_text=_("The host's folder that holds its releases and backups.")
+    )
+    create_time = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:
+        verbose_name = _("host")
+        verbose_name_plural = _("hosts")
         ordering = ["cluster", "host_ip"]
         constraints = [
             models.UniqueConstraint(fields=["cluster", "host_ip"], name="host_address_once"),
@@ -65,12 +72,14 @@ class Host(models.Model):
 class HostService(models.Model):
     """A service that a host runs, with the version that the host reported last."""
 
-    host = models.ForeignKey(Host, on_delete=models.CASCADE, related_name="services")
-    service_type = models.CharField(max_length=8, choices=ServiceType)
-    version = models.CharField(max_length=64)
-    unmanaged = models.BooleanField(default=False)
+    host = models.ForeignKey(Host, on_delete=models.CASCADE, related_name="services", verbose_name=_("host"))
+    service_type = models.CharField(_("service"), max_length=8, choices=ServiceType)
+    version = models.CharField(_("version"), max_length=64)
+    unmanaged = models.BooleanField(_("unmanaged"), default=False)
 
     class Meta:
+        verbose_name = _("host service")
+        verbose_name_plural = _("host services")
         constraints = [
             models.UniqueConstraint(fields=["host", "service_type"], name="host_service_once"),
             models.CheckConstraint(condition=Q(service_type__in=ServiceType.values), name="host_service_type_known"),
@@ -83,10 +92,14 @@ class HostService(models.Model):
 class Member(models.Model):
     """A live or past manager process: one row a process, its heartbeat in database time."""
 
-    holder = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    address = models.CharField(max_length=255)
-    version = models.CharField(max_length=64)
-    heartbeat = models.DateTimeField()
+    holder = models.UUIDField(_("process"), primary_key=True, default=uuid.uuid4, editable=False)
+    address = models.CharField(_("address"), max_length=255)
+    version = models.CharField(_("version"), max_length=64)
+    heartbeat = models.DateTimeField(_("heartbeat"))
+
+    class Meta:
+        verbose_name = _("manager")
+        verbose_name_plural = _("managers")
 
     def __str__(self) -> str:
         return self.address
@@ -96,12 +109,14 @@ class LeaderLease(models.Model):
     """The one lease: whoever holds it leads until it expires; the term only ever grows and fences."""
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
-    holder = models.UUIDField(null=True)
-    address = models.CharField(max_length=255, blank=True)
-    term = models.PositiveBigIntegerField(default=0)
-    expires_at = models.DateTimeField(null=True)
+    holder = models.UUIDField(_("process"), null=True)
+    address = models.CharField(_("address"), max_length=255, blank=True)
+    term = models.PositiveBigIntegerField(_("term"), default=0)
+    expires_at = models.DateTimeField(_("expires"), null=True)
 
     class Meta:
+        verbose_name = _("leader lease")
+        verbose_name_plural = _("leader lease")
         constraints = [models.CheckConstraint(condition=Q(id=1), name="leader_lease_single_row")]
 
     def __str__(self) -> str:

@@ -43,10 +43,11 @@ def validate_http_url(value: str) -> None:
     """Accept an http or https URL."""
     try:
         parts = urlsplit(value)
-        good = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:
+        good = parts.scheme in ("http", "https") and (parts.port is None or parts.port > 0)
+        validate_server_host(parts.hostname or "")
+    except (ValueError, ValidationError):
         good = False
-    if not good or re.search(r"[\s<>\"]", value):
+    if not good or re.search(r"[\s<>\"\\]", value):
         _refuse("must be an http or https URL", "必须是 http 或 https 地址")
 
 
@@ -54,10 +55,6 @@ def validate_login_image(value: str) -> None:
     """Accept only the path that an upload of an image answered: uploads are the only source of images."""
     if not re.fullmatch(r"/media/login-image/[0-9a-f]{64}\.(png|jpeg|webp)", value):
         _refuse("must be the path that an image upload answered", "必须是图片上传接口返回的路径")
-
-
-def validate_community(value: Any) -> None:
-    """Accept any text; control characters are refused before this."""
 
 
 def parse_ip_range(text: str) -> tuple[int, int, int]:

@@ -6,6 +6,7 @@ import uuid
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from cluster.models import Cluster, Host, ServiceType
 
@@ -15,14 +16,23 @@ _service = Q(service_type__in=ServiceType.values)
 class TrustedKey(models.Model):
     """A public key whose packages are accepted, by one cluster or (null) by all."""
 
-    name = models.CharField(max_length=64)
-    public_key = models.CharField(max_length=64)
-    fingerprint = models.CharField(max_length=64)
-    cluster = models.ForeignKey(Cluster, on_delete=models.CASCADE, null=True, related_name="trusted_keys")
-    expire_time = models.DateTimeField(null=True)
-    create_time = models.DateTimeField(auto_now_add=True)
+    name = models.CharField(_("name"), max_length=64)
+    public_key = models.CharField(_("public key"), max_length=64)
+    fingerprint = models.CharField(_("fingerprint"), max_length=64)
+    cluster = models.ForeignKey(
+        Cluster,
+        on_delete=models.CASCADE,
+        null=True,
+        related_name="trusted_keys",
+        verbose_name=_("cluster"),
+        help_text=_("Empty: trusted by all clusters."),
+    )
+    expire_time = models.DateTimeField(_("expires"), null=True)
+    create_time = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:
+        verbose_name = _("trusted key")
+        verbose_name_plural = _("trusted keys")
         constraints = [
             models.UniqueConstraint(fields=["cluster", "fingerprint"], name="trusted_key_once"),
             models.UniqueConstraint(
@@ -37,19 +47,21 @@ class TrustedKey(models.Model):
 class UpgradePackage(models.Model):
     """A package of a cluster's store; its file lies unchanged at packages/<cluster>/<name>."""
 
-    cluster = models.ForeignKey(Cluster, on_delete=models.PROTECT, related_name="packages")
-    package_name = models.CharField(max_length=128)
-    version = models.CharField(max_length=64)
-    md5 = models.CharField(max_length=32)
-    sha256 = models.CharField(max_length=64)
-    size = models.PositiveBigIntegerField()
-    signed_by = models.CharField(max_length=64)
-    fingerprint = models.CharField(max_length=64)
-    release_notes = models.TextField(blank=True)
-    update_time = models.DateTimeField()
-    create_time = models.DateTimeField(auto_now_add=True)
+    cluster = models.ForeignKey(Cluster, on_delete=models.PROTECT, related_name="packages", verbose_name=_("cluster"))
+    package_name = models.CharField(_("package"), max_length=128)
+    version = models.CharField(_("version"), max_length=64)
+    md5 = models.CharField("MD5", max_length=32)
+    sha256 = models.CharField("SHA-256", max_length=64)
+    size = models.PositiveBigIntegerField(_("bytes"))
+    signed_by = models.CharField(_("signed by"), max_length=64)
+    fingerprint = models.CharField(_("fingerprint"), max_length=64)
+    release_notes = models.TextField(_("release notes"), blank=True)
+    update_time = models.DateTimeField(_("last use or intake"))
+    create_time = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:
+        verbose_name = _("package")
+        verbose_name_plural = _("packages")
         constraints = [
             models.UniqueConstraint(fields=["cluster", "version"], name="package_version_once"),
             models.UniqueConstraint(fields=["cluster", "package_name"], name="package_name_once"),
@@ -63,13 +75,17 @@ class UpgradePackage(models.Model):
 class PackagePayload(models.Model):
     """What a package brings for one service."""
 
-    package = models.ForeignKey(UpgradePackage, on_delete=models.CASCADE, related_name="payloads")
-    service_type = models.CharField(max_length=8, choices=ServiceType)
-    minimum_version = models.CharField(max_length=64, blank=True)
-    files = models.PositiveIntegerField()
-    size = models.PositiveBigIntegerField()
+    package = models.ForeignKey(
+        UpgradePackage, on_delete=models.CASCADE, related_name="payloads", verbose_name=_("package")
+    )
+    service_type = models.CharField(_("service"), max_length=8, choices=ServiceType)
+    minimum_version = models.CharField(_("minimum version before"), max_length=64, blank=True)
+    files = models.PositiveIntegerField(_("files"))
+    size = models.PositiveBigIntegerField(_("bytes"))
 
     class Meta:
+        verbose_name = _("payload")
+        verbose_name_plural = _("payloads")
         constraints = [
             models.UniqueConstraint(fields=["package", "service_type"], name="payload_service_once"),
             models.CheckConstraint(condition=_service, name="payload_service_known"),
@@ -83,26 +99,28 @@ class UpgradeRun(models.Model):
     """One request to upgrade host-services; driven by the leader through the states of design §6."""
 
     class State(models.TextChoices):
-        PENDING = "pending"
-        PRECHECKING = "prechecking"
-        RUNNING = "running"
-        SUCCEEDED = "succeeded"
-        FAILED = "failed"
+        PENDING = "pending", _("waiting")
+        PRECHECKING = "prechecking", _("prechecking")
+        RUNNING = "running", _("running")
+        SUCCEEDED = "succeeded", _("succeeded")
+        FAILED = "failed", _("failed")
 
     uuid = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    cluster = models.ForeignKey(Cluster, on_delete=models.PROTECT, related_name="runs")
-    state = models.CharField(max_length=16, choices=State, default=State.PENDING)
-    options = models.JSONField(default=dict)
-    author = models.CharField(max_length=64)
-    reason = models.CharField(max_length=255, blank=True)
-    error = models.CharField(max_length=64, blank=True)
-    scode = models.PositiveIntegerField(default=0)
-    message = models.CharField(max_length=1024, blank=True)
-    message_cn = models.CharField(max_length=1024, blank=True)
-    create_time = models.DateTimeField(auto_now_add=True)
-    end_time = models.DateTimeField(null=True)
+    cluster = models.ForeignKey(Cluster, on_delete=models.PROTECT, related_name="runs", verbose_name=_("cluster"))
+    state = models.CharField(_("state"), max_length=16, choices=State, default=State.PENDING)
+    options = models.JSONField(_("options"), default=dict)
+    author = models.CharField(_("author"), max_length=64)
+    reason = models.CharField(_("reason"), max_length=255, blank=True)
+    error = models.CharField(_("error"), max_length=64, blank=True)
+    scode = models.PositiveIntegerField(_("error code"), default=0)
+    message = models.CharField(_("message in English"), max_length=1024, blank=True)
+    message_cn = models.CharField(_("message in Chinese"), max_length=1024, blank=True)
+    create_time = models.DateTimeField(_("created"), auto_now_add=True)
+    end_time = models.DateTimeField(_("ended"), null=True)
 
     class Meta:
+        verbose_name = _("upgrade run")
+        verbose_name_plural = _("upgrade runs")
         ordering = ["-create_time"]
         constraints = [
             models.CheckConstraint(
@@ -131,34 +149,38 @@ class UpgradeItem(models.Model):
     """One service of one host within a run; its uuid is the task under which the host keeps markers."""
 
     class State(models.TextChoices):
-        PENDING = "pending"
-        PUSHING = "pushing"
-        BACKING_UP = "backing_up"
-        STAGING = "staging"
-        ACTIVATING = "activating"
-        VERIFYING = "verifying"
-        COMMITTED = "committed"
-        FAILED = "failed"
-        ROLLING_BACK = "rolling_back"
-        ROLLED_BACK = "rolled_back"
-        SKIPPED = "skipped"
-        INCONSISTENT = "inconsistent"
+        PENDING = "pending", _("waiting")
+        PUSHING = "pushing", _("pushing")
+        BACKING_UP = "backing_up", _("backing up")
+        STAGING = "staging", _("staging")
+        ACTIVATING = "activating", _("activating")
+        VERIFYING = "verifying", _("verifying")
+        COMMITTED = "committed", _("committed")
+        FAILED = "failed", _("failed")
+        ROLLING_BACK = "rolling_back", _("rolling back")
+        ROLLED_BACK = "rolled_back", _("rolled back")
+        SKIPPED = "skipped", _("skipped")
+        INCONSISTENT = "inconsistent", _("unproven: needs a person")
 
     uuid = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    run = models.ForeignKey(UpgradeRun, on_delete=models.CASCADE, related_name="items")
-    ordinal = models.PositiveIntegerField()
-    host = models.ForeignKey(Host, on_delete=models.PROTECT, related_name="items")
-    service_type = models.CharField(max_length=8, choices=ServiceType)
-    package = models.ForeignKey(UpgradePackage, on_delete=models.PROTECT, related_name="items")
-    from_version = models.CharField(max_length=64)
-    to_version = models.CharField(max_length=64)
-    state = models.CharField(max_length=16, choices=State, default=State.PENDING)
-    scode = models.PositiveIntegerField(default=0)
-    message = models.CharField(max_length=1024, blank=True)
-    message_cn = models.CharField(max_length=1024, blank=True)
-    update_time = models.DateTimeField(auto_now=True)
+    run = models.ForeignKey(UpgradeRun, on_delete=models.CASCADE, related_name="items", verbose_name=_("upgrade run"))
+    ordinal = models.PositiveIntegerField(_("place"))
+    host = models.ForeignKey(Host, on_delete=models.PROTECT, related_name="items", verbose_name=_("host"))
+    service_type = models.CharField(_("service"), max_length=8, choices=ServiceType)
+    package = models.ForeignKey(
+        UpgradePackage, on_delete=models.PROTECT, related_name="items", verbose_name=_("package")
+    )
+    from_version = models.CharField(_("from version"), max_length=64)
+    to_version = models.CharField(_("to version"), max_length=64)
+    state = models.CharField(_("state"), max_length=16, choices=State, default=State.PENDING)
+    scode = models.PositiveIntegerField(_("error code"), default=0)
+    message = models.CharField(_("message in English"), max_length=1024, blank=True)
+    message_cn = models.CharField(_("message in Chinese"), max_length=1024, blank=True)
+    update_time = models.DateTimeField(_("last change"), auto_now=True)
 
     class Meta:
+        verbose_name = _("upgrade step")
+        verbose_name_plural = _("upgrade steps")
         ordering = ["run", "ordinal"]
         constraints = [
             models.UniqueConstraint(fields=["run", "ordinal"], name="item_ordinal_once"),
@@ -192,8 +214,14 @@ class UpgradeItem(models.Model):
 class HostHold(models.Model):
     """The run that holds a host: the primary key lets the database refuse a second one."""
 
-    host = models.OneToOneField(Host, on_delete=models.CASCADE, primary_key=True, related_name="hold")
-    run = models.ForeignKey(UpgradeRun, on_delete=models.CASCADE, related_name="holds")
+    host = models.OneToOneField(
+        Host, on_delete=models.CASCADE, primary_key=True, related_name="hold", verbose_name=_("host")
+    )
+    run = models.ForeignKey(UpgradeRun, on_delete=models.CASCADE, related_name="holds", verbose_name=_("upgrade run"))
+
+    class Meta:
+        verbose_name = _("held host")
+        verbose_name_plural = _("held hosts")
 
     def __str__(self) -> str:
         return f"{self.host} by {self.run}"
@@ -202,18 +230,24 @@ class HostHold(models.Model):
 class Backup(models.Model):
     """A backup on a host: the release of one service as it was before a change."""
 
-    host = models.ForeignKey(Host, on_delete=models.CASCADE, related_name="backups")
-    service_type = models.CharField(max_length=8, choices=ServiceType)
-    package_name = models.CharField(max_length=128)
-    version = models.CharField(max_length=64)
-    md5 = models.CharField(max_length=32, blank=True)
-    sha256 = models.CharField(max_length=64, blank=True)
-    size = models.PositiveBigIntegerField(null=True)
-    begin_time = models.DateTimeField()
-    update_time = models.DateTimeField(null=True, help_text="When it was complete; null while it is written.")
-    item = models.ForeignKey(UpgradeItem, on_delete=models.SET_NULL, null=True, related_name="backups")
+    host = models.ForeignKey(Host, on_delete=models.CASCADE, related_name="backups", verbose_name=_("host"))
+    service_type = models.CharField(_("service"), max_length=8, choices=ServiceType)
+    package_name = models.CharField(_("backup"), max_length=128)
+    version = models.CharField(_("version"), max_length=64)
+    md5 = models.CharField("MD5", max_length=32, blank=True)
+    sha256 = models.CharField("SHA-256", max_length=64, blank=True)
+    size = models.PositiveBigIntegerField(_("bytes"), null=True)
+    begin_time = models.DateTimeField(_("begun"))
+    update_time = models.DateTimeField(
+        _("complete"), null=True, help_text=_("When it was complete; empty while it is written.")
+    )
+    item = models.ForeignKey(
+        UpgradeItem, on_delete=models.SET_NULL, null=True, related_name="backups", verbose_name=_("upgrade step")
+    )
 
     class Meta:
+        verbose_name = _("backup")
+        verbose_name_plural = _("backups")
         constraints = [
             models.UniqueConstraint(fields=["host", "package_name"], name="backup_name_once"),
             models.CheckConstraint(condition=_service, name="backup_service_known"),

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from cluster.models import Cluster
 
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
 
-def bounded(default: int, low: int, high: int) -> models.PositiveIntegerField[int, int]:
+
+def bounded(
+    label: _StrPromise, default: int, low: int, high: int, help_text: str | _StrPromise = ""
+) -> models.PositiveIntegerField[int, int]:
     """Return an integer field that takes low..high, both included."""
-    return models.PositiveIntegerField(default=default, validators=[MinValueValidator(low), MaxValueValidator(high)])
+    checks = [MinValueValidator(low), MaxValueValidator(high)]
+    return models.PositiveIntegerField(label, default=default, validators=checks, help_text=help_text)
 
 
 def between(field: str, low: int, high: int) -> models.CheckConstraint:
@@ -23,11 +32,16 @@ class Section(models.Model):
     """A row of one settings section; its primary key is the cluster."""
 
     cluster = models.OneToOneField(
-        Cluster, on_delete=models.CASCADE, primary_key=True, related_name="%(class)s", editable=False
+        Cluster,
+        on_delete=models.CASCADE,
+        primary_key=True,
+        related_name="%(class)s",
+        editable=False,
+        verbose_name=_("cluster"),
     )
 
     class Meta:
         abstract = True
 
     def __str__(self) -> str:
-        return f"{self._meta.verbose_name} of {self.cluster}"
+        return f"{self._meta.verbose_name}: {self.cluster}"

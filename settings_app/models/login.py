@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from sysmgr.errors import bilingual
 
@@ -14,13 +15,23 @@ from .base import Section, between, bounded
 class LoginPolicy(Section):
     """How many wrong log-ins lock, for how long, and how long a token lives (contract §2)."""
 
-    login_fail_retry_times = bounded(5, 0, 100)
-    login_fail_punish_seconds = bounded(300, 0, 86400)
-    token_expire_second = bounded(43200, 60, 31536000)
+    login_fail_retry_times = bounded(
+        _("failed log-ins before the lock"), 5, 0, 100, _("0 to 100; 0: failed log-ins never lock.")
+    )
+    login_fail_punish_seconds = bounded(
+        _("seconds that the lock holds"), 300, 0, 86400, _("0 to 86400; so long without a failure also starts again.")
+    )
+    token_expire_second = bounded(
+        _("seconds that a log-in lasts"),
+        43200,
+        60,
+        31536000,
+        _("60 to 31536000, from the log-in on, however much it is used."),
+    )
 
     class Meta:
-        verbose_name = "login policy"
-        verbose_name_plural = "login policies"
+        verbose_name = _("log-in policy")
+        verbose_name_plural = _("log-in policy")
         constraints = [
             between("login_fail_retry_times", 0, 100),
             between("login_fail_punish_seconds", 0, 86400),
@@ -31,18 +42,34 @@ class LoginPolicy(Section):
 class PasswordComplexityPolicy(Section):
     """What a password must look like and how long it lives, in days."""
 
-    password_expire_force_modify = models.BooleanField(default=False)
-    password_max_expired_age = bounded(0, 0, 3650)
-    password_expired_warn_age = bounded(0, 0, 3650)
-    password_expired_warn_windows_popup = models.BooleanField(default=False)
-    password_expired_warn_email_notify = models.BooleanField(default=False)
-    password_must_include_special_char = models.BooleanField(default=False)
-    password_minimum_length = bounded(12, 1, 128)
-    notify_user_password_when_create = models.BooleanField(default=False)
+    password_expire_force_modify = models.BooleanField(
+        _("an expired password must be changed"),
+        default=False,
+        help_text=_("Off: it works on, with a notice at each log-in."),
+    )
+    password_max_expired_age = bounded(_("days until a password expires"), 0, 0, 3650, _("0 to 3650; 0: never."))
+    password_expired_warn_age = bounded(
+        _("days of warning before that"), 0, 0, 3650, _("0 to 3650, not more than the days until it expires.")
+    )
+    password_expired_warn_windows_popup = models.BooleanField(_("warn by a notice after log-in"), default=False)
+    password_expired_warn_email_notify = models.BooleanField(
+        _("warn by mail"), default=False, help_text=_("Once a day in the days of warning.")
+    )
+    password_must_include_special_char = models.BooleanField(
+        _("a special character is required"),
+        default=False,
+        help_text=_("At least one of the characters that inspect shows as password_special_char."),
+    )
+    password_minimum_length = bounded(_("minimum length of a password"), 12, 1, 128, _("1 to 128 characters."))
+    notify_user_password_when_create = models.BooleanField(
+        _("mail new users a link"),
+        default=False,
+        help_text=_("A one-time link to set a password, never the password itself."),
+    )
 
     class Meta:
-        verbose_name = "password policy"
-        verbose_name_plural = "password policies"
+        verbose_name = _("password policy")
+        verbose_name_plural = _("password policy")
         constraints = [
             between("password_max_expired_age", 0, 3650),
             between("password_expired_warn_age", 0, 3650),
@@ -64,12 +91,19 @@ class PasswordComplexityPolicy(Section):
 class MultiAuthenticationSetting(Section):
     """Whether a second factor is asked for, and which."""
 
-    enabled = models.BooleanField(default=False)
-    authentication_type = models.CharField(max_length=8, blank=True, default="", choices=[("totp", "totp")])
+    enabled = models.BooleanField(_("ask for a second factor"), default=False)
+    authentication_type = models.CharField(
+        _("kind of second factor"),
+        max_length=8,
+        blank=True,
+        default="",
+        choices=[("totp", _("one-time code (TOTP)"))],
+        help_text=_("Must be chosen while a second factor is asked for."),
+    )
 
     class Meta:
-        verbose_name = "multi-factor log-in"
-        verbose_name_plural = "multi-factor log-in"
+        verbose_name = _("multi-factor log-in")
+        verbose_name_plural = _("multi-factor log-in")
         constraints = [
             models.CheckConstraint(
                 condition=Q(authentication_type__in=["", "totp"]), name="multi_authentication_type_known"

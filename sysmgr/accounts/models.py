@@ -8,14 +8,15 @@ from typing import Any
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 
 class Role(models.TextChoices):
     """What a user may do; contract §3."""
 
-    ADMINISTRATOR = "administrator"
-    OPERATOR = "operator"
-    AUDITOR = "auditor"
+    ADMINISTRATOR = "administrator", _("administrator")
+    OPERATOR = "operator", _("operator")
+    AUDITOR = "auditor", _("auditor")
 
 
 class UserManager(BaseUserManager["User"]):
@@ -38,17 +39,19 @@ class User(AbstractBaseUser):
     """A person who may come in. Permissions follow from the role, in the admin as in the API."""
 
     uuid = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    user_name = models.CharField(max_length=64, unique=True)
-    role = models.CharField(max_length=16, choices=Role, default=Role.AUDITOR)
-    email = models.EmailField(blank=True)
-    is_active = models.BooleanField("enabled", default=True)
-    create_time = models.DateTimeField(auto_now_add=True)
+    user_name = models.CharField(_("user name"), max_length=64, unique=True)
+    role = models.CharField(_("role"), max_length=16, choices=Role, default=Role.AUDITOR)
+    email = models.EmailField(_("e-mail address"), blank=True)
+    is_active = models.BooleanField(_("enabled"), default=True)
+    create_time = models.DateTimeField(_("created"), auto_now_add=True)
 
     objects = UserManager()
     USERNAME_FIELD = "user_name"
     EMAIL_FIELD = "email"
 
     class Meta:
+        verbose_name = _("user")
+        verbose_name_plural = _("users")
         constraints = [models.CheckConstraint(condition=Q(role__in=Role.values), name="user_role_known")]
 
     def __str__(self) -> str:
@@ -88,14 +91,16 @@ class Token(models.Model):
     """A log-in's token: random, and only its SHA-256 digest is kept."""
 
     uuid = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="tokens")
-    digest = models.CharField(max_length=64, unique=True, editable=False)
-    source = models.CharField(max_length=64)
-    create_time = models.DateTimeField()
-    last_used_time = models.DateTimeField()
-    expire_time = models.DateTimeField()
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="tokens", verbose_name=_("user"))
+    digest = models.CharField(_("digest"), max_length=64, unique=True, editable=False)
+    source = models.CharField(_("source address"), max_length=64)
+    create_time = models.DateTimeField(_("created"))
+    last_used_time = models.DateTimeField(_("last used"))
+    expire_time = models.DateTimeField(_("expires"))
 
     class Meta:
+        verbose_name = _("log-in token")
+        verbose_name_plural = _("log-in tokens")
         constraints = [
             models.CheckConstraint(
                 condition=Q(expire_time__gt=models.F("create_time")), name="token_expires_after_creation"

@@ -1,8 +1,10 @@
 """The app configuration of `sysmgr.audit`."""
 
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class AuditConfig(AppConfig):
     name = "sysmgr.audit"
     label = "audit"
+    verbose_name = _("Audit")

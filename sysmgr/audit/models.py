@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 
 class AuditRow(models.Model):
     """One change or log-in. Append-only: `digest` covers the row and the digest before it."""
 
-    seq = models.PositiveBigIntegerField(primary_key=True, editable=False)
+    seq = models.PositiveBigIntegerField(_("number"), primary_key=True, editable=False)
     # Text, not a timestamp type: the digest covers these very characters on every database.
-    time = models.CharField(max_length=32)
-    user_name = models.CharField(max_length=64)
-    door = models.CharField(max_length=16)
-    source = models.CharField(max_length=64)
-    action = models.CharField(max_length=64)
-    object = models.CharField(max_length=255)
-    changes = models.JSONField(default=list)
-    result = models.CharField(max_length=16)
-    request_id = models.CharField(max_length=36)
-    previous = models.CharField(max_length=64)
-    digest = models.CharField(max_length=64, unique=True)
+    time = models.CharField(_("time"), max_length=32)
+    user_name = models.CharField(_("user name"), max_length=64)
+    door = models.CharField(_("door"), max_length=16)
+    source = models.CharField(_("source address"), max_length=64)
+    action = models.CharField(_("action"), max_length=64)
+    object = models.CharField(_("object"), max_length=255)
+    changes = models.JSONField(_("changes"), default=list)
+    result = models.CharField(_("result"), max_length=16)
+    request_id = models.CharField(_("request"), max_length=36)
+    previous = models.CharField(_("digest before"), max_length=64)
+    digest = models.CharField(_("digest"), max_length=64, unique=True)
 
     class Meta:
+        verbose_name = _("audit row")
+        verbose_name_plural = _("audit rows")
         ordering = ["-seq"]
 
     def __str__(self) -> str:

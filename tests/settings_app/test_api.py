@@ -101,6 +101,8 @@ def test_a_change_that_changes_nothing_makes_no_revision(api: Client, cluster: C
         ),
         ({"front_style_setting": {"navigate_color": "red"}}, "front_style_setting.navigate_color"),
         ({"front_style_setting": {"login_url": "javascript:alert(1)"}}, "front_style_setting.login_url"),
+        ({"front_style_setting": {"login_url": "http://\\\\host"}}, "front_style_setting.login_url"),
+        ({"front_style_setting": {"login_url": "http://a:99999/"}}, "front_style_setting.login_url"),
         ({"storage_setting": {"hop_hc": 2147483648}}, "storage_setting.hop_hc"),
         ({"snmp_settings": {"snmps": [{**TARGET, "port": 0}]}}, "snmp_settings.snmps[0].port"),
         ({"snmp_settings": {"snmps": [TARGET, TARGET]}}, "snmp_settings.snmps[1].name"),
