@@ -2,7 +2,8 @@
 
 from django.urls import path
 
-from .api import BackupViewSet, PackageViewSet, UpgradeViewSet
+from .api.packages import PackageViewSet
+from .api.runs import BackupViewSet, UpgradeViewSet
 
 urlpatterns = [
     path("v1/system/upgrade_package/list", PackageViewSet.as_view({"get": "list"})),

@@ -1,0 +1,1 @@
+"""The API door of packages, upgrades and backups."""

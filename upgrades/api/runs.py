@@ -1,0 +1,54 @@
+"""The API door of upgrades and backups."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework.response import Response
+
+from cluster.views import ClusterViewSet
+from sysmgr.api.envelope import ok
+from sysmgr.api.fields import validated
+from sysmgr.api.idempotency import idempotent
+from sysmgr.api.views import parse_uuid
+from upgrades import run_selectors, selectors, services
+from upgrades.serializers import UpgradeInput
+
+
+class BackupViewSet(ClusterViewSet):
+    """`/v1/system/compute/version/...`."""
+
+    def backups(self, request: Any) -> Response:
+        """List the backups of one host."""
+        return ok(selectors.backup_list(self.read_cluster(request), self.query(request, "host_ip")))
+
+    @idempotent
+    def upgrade(self, request: Any) -> Response:
+        """Start one run for the whole list, or refuse all of it."""
+        body = validated(UpgradeInput, request.data)
+        cluster = self.cluster(request, request.data)
+        run = services.request_upgrade(cluster, body["list"], body.get("options", {}), self.gate(request).actor)
+        response = ok(run_selectors.accepted(run))
+        if body["wait"]:
+
+            def waited() -> Response:
+                run_selectors.wait(run)
+                return ok(run_selectors.accepted(run))
+
+            response.after_commit = waited  # type: ignore[attr-defined]
+        return response
+
+
+class UpgradeViewSet(ClusterViewSet):
+    """`/v1/system/upgrade/...`."""
+
+    def inspect(self, request: Any) -> Response:
+        """Show a run with its items."""
+        run = parse_uuid(request.query_params.get("upgrade_uuid"), "upgrade_uuid")
+        return ok(run_selectors.inspect(self.read_cluster(request), run))
+
+    def list(self, request: Any) -> Response:
+        """List runs, newest first."""
+        number = self.number(request, "page_num", 0, 0, 1_000_000)
+        size = self.number(request, "page_size", 20, 1, 1000)
+        return ok(run_selectors.run_list(self.read_cluster(request), number, size))

@@ -1,0 +1,145 @@
+"""Runs and their items, and which run holds a host."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from cluster.models import Cluster, Host, ServiceType
+
+from .packages import UpgradePackage
+
+
+class UpgradeRun(models.Model):
+    """One request to upgrade host-services; driven by the leader through the states of design §6."""
+
+    class State(models.TextChoices):
+        PENDING = "pending", _("waiting")
+        PRECHECKING = "prechecking", _("prechecking")
+        RUNNING = "running", _("running")
+        SUCCEEDED = "succeeded", _("succeeded")
+        FAILED = "failed", _("failed")
+
+    uuid = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    cluster = models.ForeignKey(Cluster, on_delete=models.PROTECT, related_name="runs", verbose_name=_("cluster"))
+    state = models.CharField(_("state"), max_length=16, choices=State, default=State.PENDING)
+    options = models.JSONField(_("options"), default=dict)
+    author = models.CharField(_("author"), max_length=64)
+    reason = models.CharField(_("reason"), max_length=255, blank=True)
+    error = models.CharField(_("error"), max_length=64, blank=True)
+    scode = models.PositiveIntegerField(_("error code"), default=0)
+    message = models.CharField(_("message in English"), max_length=1024, blank=True)
+    message_cn = models.CharField(_("message in Chinese"), max_length=1024, blank=True)
+    create_time = models.DateTimeField(_("created"), auto_now_add=True)
+    end_time = models.DateTimeField(_("ended"), null=True)
+
+    class Meta:
+        verbose_name = _("upgrade run")
+        verbose_name_plural = _("upgrade runs")
+        ordering = ["-create_time"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(
+                    state__in=["pending", "prechecking", "running", "succeeded", "failed"],
+                ),
+                name="run_state_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["succeeded", "failed"], end_time__isnull=False)
+                | Q(~Q(state__in=["succeeded", "failed"]), end_time__isnull=True),
+                name="run_ends_once",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.uuid)
+
+    @property
+    def rests(self) -> bool:
+        """Whether nothing more happens by itself."""
+        return self.state in (self.State.SUCCEEDED, self.State.FAILED)
+
+
+class UpgradeItem(models.Model):
+    """One service of one host within a run; its uuid is the task under which the host keeps markers."""
+
+    class State(models.TextChoices):
+        PENDING = "pending", _("waiting")
+        PUSHING = "pushing", _("pushing")
+        BACKING_UP = "backing_up", _("backing up")
+        STAGING = "staging", _("staging")
+        ACTIVATING = "activating", _("activating")
+        VERIFYING = "verifying", _("verifying")
+        COMMITTED = "committed", _("committed")
+        FAILED = "failed", _("failed")
+        ROLLING_BACK = "rolling_back", _("rolling back")
+        ROLLED_BACK = "rolled_back", _("rolled back")
+        SKIPPED = "skipped", _("skipped")
+        INCONSISTENT = "inconsistent", _("unproven: needs a person")
+
+    uuid = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    run = models.ForeignKey(UpgradeRun, on_delete=models.CASCADE, related_name="items", verbose_name=_("upgrade run"))
+    ordinal = models.PositiveIntegerField(_("place"))
+    host = models.ForeignKey(Host, on_delete=models.PROTECT, related_name="items", verbose_name=_("host"))
+    service_type = models.CharField(_("service"), max_length=8, choices=ServiceType)
+    package = models.ForeignKey(
+        UpgradePackage, on_delete=models.PROTECT, related_name="items", verbose_name=_("package")
+    )
+    from_version = models.CharField(_("from version"), max_length=64)
+    to_version = models.CharField(_("to version"), max_length=64)
+    state = models.CharField(_("state"), max_length=16, choices=State, default=State.PENDING)
+    scode = models.PositiveIntegerField(_("error code"), default=0)
+    message = models.CharField(_("message in English"), max_length=1024, blank=True)
+    message_cn = models.CharField(_("message in Chinese"), max_length=1024, blank=True)
+    update_time = models.DateTimeField(_("last change"), auto_now=True)
+
+    class Meta:
+        verbose_name = _("upgrade step")
+        verbose_name_plural = _("upgrade steps")
+        ordering = ["run", "ordinal"]
+        constraints = [
+            models.UniqueConstraint(fields=["run", "ordinal"], name="item_ordinal_once"),
+            models.UniqueConstraint(fields=["run", "host", "service_type"], name="item_service_once"),
+            models.CheckConstraint(condition=Q(service_type__in=ServiceType.values), name="item_service_known"),
+            models.CheckConstraint(
+                condition=Q(
+                    state__in=[
+                        "pending",
+                        "pushing",
+                        "backing_up",
+                        "staging",
+                        "activating",
+                        "verifying",
+                        "committed",
+                        "failed",
+                        "rolling_back",
+                        "rolled_back",
+                        "skipped",
+                        "inconsistent",
+                    ]
+                ),
+                name="item_state_known",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.host} {self.service_type}"
+
+
+class HostHold(models.Model):
+    """The run that holds a host: the primary key lets the database refuse a second one."""
+
+    host = models.OneToOneField(
+        Host, on_delete=models.CASCADE, primary_key=True, related_name="hold", verbose_name=_("host")
+    )
+    run = models.ForeignKey(UpgradeRun, on_delete=models.CASCADE, related_name="holds", verbose_name=_("upgrade run"))
+
+    class Meta:
+        verbose_name = _("held host")
+        verbose_name_plural = _("held hosts")
+
+    def __str__(self) -> str:
+        return f"{self.host} by {self.run}"
