@@ -6,7 +6,7 @@ ARGS ?=
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-sqlite test-pg lint format lock clean
+.PHONY: help run test test-sqlite test-pg lint format texts lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,13 @@ lint: $(VENV)/.dev-stamp ## Check style and types
 format: $(VENV)/.dev-stamp ## Format the source
 	@$(VENV)/bin/ruff check --fix .
 	@$(VENV)/bin/ruff format .
+
+texts: $(VENV)/.dev-stamp ## Collect and compile the admin's Chinese texts (needs gettext)
+	@command -v msgfmt >/dev/null || { echo "gettext is missing; on Debian: apt-get install gettext" >&2; exit 1; }
+	@for app in cluster settings_app upgrades sysmgr/accounts sysmgr/api sysmgr/audit sysmgr/events; do \
+		(cd $$app && $(CURDIR)/$(PY) $(CURDIR)/manage.py makemessages -l zh_Hans --no-obsolete --no-wrap --add-location file -v0 \
+		&& sed -i '/^"POT-Creation-Date/d; /^"Report-Msgid-Bugs-To/d' locale/zh_Hans/LC_MESSAGES/django.po \
+		&& msgfmt -o locale/zh_Hans/LC_MESSAGES/django.mo locale/zh_Hans/LC_MESSAGES/django.po); done
 
 lock: $(VENV)/.dev-stamp ## Rebuild both lock files
 	@$(PY) -m pip install -q uv

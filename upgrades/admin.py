@@ -67,7 +67,7 @@ class UpgradeItemAdmin(ReadOnlyAdmin[UpgradeItem]):
     list_display = ["host", "service_type", "from_version", "to_version", "state", "run", "update_time"]
     list_filter = ["state", "service_type", "host__cluster"]
     list_select_related = ["host", "run"]
-    search_fields = ["host__host_ip", "to_version", "run__uuid"]
+    search_fields = ["host_ip", "to_version", "run__uuid"]
     ordering = ["-update_time"]
 
 

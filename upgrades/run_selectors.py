@@ -16,14 +16,14 @@ _POLL_SECONDS = 0.25
 
 def items(run: UpgradeRun) -> list[dict[str, Any]]:
     """Return the documented results of a run, in the order of its items. One query."""
-    rows = UpgradeItem.objects.filter(run=run).select_related("host", "package").order_by("ordinal")
+    rows = UpgradeItem.objects.filter(run=run).order_by("ordinal")
     return [
         {
-            "host_ip": row.host.host_ip,
+            "host_ip": row.host_ip,
             "service_type": row.service_type,
             "from_version": row.from_version,
             "to_version": row.to_version,
-            "package_name": row.package.package_name,
+            "package_name": row.package_name,
             "state": row.state,
             "scode": row.scode,
             "message": row.message,

@@ -148,8 +148,10 @@ def _create(
             run=run,
             ordinal=place,
             host=host,
+            host_ip=host.host_ip,
             service_type=service.service_type,
             package=package,
+            package_name=package.package_name,
             from_version=service.version,
             to_version=package.version,
         )

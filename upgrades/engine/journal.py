@@ -43,10 +43,10 @@ class Journal:
         emit(
             f"upgrade.item.{state}",
             item.run_id,
-            f"{item.host.host_ip} {item.service_type}: {state}",
-            f"{item.host.host_ip} {item.service_type}：{state}",
+            f"{item.host_ip} {item.service_type}: {state}",
+            f"{item.host_ip} {item.service_type}：{state}",
             severity="error" if error else "info",
-            host_ip=item.host.host_ip,
+            host_ip=item.host_ip,
             service_type=item.service_type,
         )
 

@@ -20,7 +20,7 @@ def check(item: UpgradeItem, payload_kb: int, found: Result) -> None:
     lines = [line.split(" ") for line in found.output.splitlines()]
 
     def refuse(name: str, reason: str) -> NoReturn:
-        raise PrecheckFailed(check=name, host=item.host.host_ip, reason=reason)
+        raise PrecheckFailed(check=name, host=item.host_ip, reason=reason)
 
     if ["protocol", str(agent.PROTOCOL)] not in lines:
         refuse("protocol", "the host's script speaks another protocol")

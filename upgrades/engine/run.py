@@ -76,14 +76,16 @@ class Drive:
         self.items = list(self.run.items.select_related("host", "package", "run").order_by("ordinal"))
 
     async def _tasks(self) -> type_tasks:
-        unpacked: dict[int, tuple[Manifest, Path] | None] = {}
-        transports: dict[int, Transport] = {}
+        unpacked: dict[UpgradePackage, tuple[Manifest, Path] | None] = {}
+        transports: dict[Host, Transport] = {}
         tasks: type_tasks = defaultdict(list)
         for item in self.items:
-            if item.package_id not in unpacked:
-                unpacked[item.package_id] = await self._checked(item.package)
-            transport = transports.setdefault(item.host_id, LocalTransport(Path(item.host.root)))
-            tasks[item.host].append(Task(item, self.journal, transport, unpacked[item.package_id]))
+            host, package = item.host, item.package
+            assert host is not None and package is not None  # neither can be removed while a run is live
+            if package not in unpacked:
+                unpacked[package] = await self._checked(package)
+            transport = transports.setdefault(host, LocalTransport(Path(host.root)))
+            tasks[host].append(Task(item, self.journal, transport, unpacked[package]))
         return tasks
 
     async def _checked(self, package: UpgradePackage) -> tuple[Manifest, Path] | None:
@@ -116,7 +118,7 @@ class Drive:
             raise PackageUnusable(name=package.package_name, reason=error.name()) from None
 
     async def _ask(self, task: Task, step: str) -> Result:
-        host = task.item.host.host_ip
+        host = task.item.host_ip
         try:
             await task.transport.install()
             result = await task.transport.run(

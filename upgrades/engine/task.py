@@ -54,7 +54,7 @@ class Task:
 
     async def step(self, name: str, *words: str, stdin: Input = b"") -> Result:
         """Run one step; raise HostUnreachable or StepFailed. Only a busy lock is tried again by itself."""
-        host = self.item.host.host_ip
+        host = self.item.host_ip
         call = (name, str(self.item.run.cluster_id), str(self.journal.term), str(self.item.pk), self.item.service_type)
         for _ in range(_LOCK_TRIES):
             try:
@@ -160,7 +160,7 @@ class Task:
         try:
             await self.step("rollback")
         except (StepFailed, HostUnreachable) as error:
-            params: dict[str, Any] = {"host": self.item.host.host_ip, "service": self.item.service_type}
+            params: dict[str, Any] = {"host": self.item.host_ip, "service": self.item.service_type}
             await self.move(State.INCONSISTENT, Unproven(**params, reason=str(error.params["reason"])))
             return
         await self.move(State.ROLLED_BACK)

@@ -83,11 +83,14 @@ class UpgradeItem(models.Model):
     uuid = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     run = models.ForeignKey(UpgradeRun, on_delete=models.CASCADE, related_name="items", verbose_name=_("upgrade run"))
     ordinal = models.PositiveIntegerField(_("place"))
-    host = models.ForeignKey(Host, on_delete=models.PROTECT, related_name="items", verbose_name=_("host"))
+    # Names stand beside the references: what was done stays told when a host or a package is gone.
+    host = models.ForeignKey(Host, on_delete=models.SET_NULL, null=True, related_name="items", verbose_name=_("host"))
+    host_ip = models.CharField(_("address"), max_length=45)
     service_type = models.CharField(_("service"), max_length=8, choices=ServiceType)
     package = models.ForeignKey(
-        UpgradePackage, on_delete=models.PROTECT, related_name="items", verbose_name=_("package")
+        UpgradePackage, on_delete=models.SET_NULL, null=True, related_name="items", verbose_name=_("package")
     )
+    package_name = models.CharField(_("package name"), max_length=128)
     from_version = models.CharField(_("from version"), max_length=64)
     to_version = models.CharField(_("to version"), max_length=64)
     state = models.CharField(_("state"), max_length=16, choices=State, default=State.PENDING)
@@ -102,7 +105,7 @@ class UpgradeItem(models.Model):
         ordering = ["run", "ordinal"]
         constraints = [
             models.UniqueConstraint(fields=["run", "ordinal"], name="item_ordinal_once"),
-            models.UniqueConstraint(fields=["run", "host", "service_type"], name="item_service_once"),
+            models.UniqueConstraint(fields=["run", "host_ip", "service_type"], name="item_service_once"),
             models.CheckConstraint(condition=Q(service_type__in=ServiceType.values), name="item_service_known"),
             models.CheckConstraint(
                 condition=Q(
@@ -126,14 +129,14 @@ class UpgradeItem(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.host} {self.service_type}"
+        return f"{self.host_ip} {self.service_type}"
 
 
 class HostHold(models.Model):
     """The run that holds a host: the primary key lets the database refuse a second one."""
 
     host = models.OneToOneField(
-        Host, on_delete=models.CASCADE, primary_key=True, related_name="hold", verbose_name=_("host")
+        Host, on_delete=models.PROTECT, primary_key=True, related_name="hold", verbose_name=_("host")
     )
     run = models.ForeignKey(UpgradeRun, on_delete=models.CASCADE, related_name="holds", verbose_name=_("upgrade run"))
 

@@ -97,10 +97,10 @@ class Command(SysmgrCommand):
         console = Console(file=sys.stdout)
         columns = (TextColumn("{task.description:<28}"), BarColumn(), TextColumn("{task.fields[state]}"))
         progress = Progress(*columns, TimeElapsedColumn(), console=console)
-        items = list(UpgradeItem.objects.filter(run=run).select_related("host").order_by("ordinal"))
+        items = list(UpgradeItem.objects.filter(run=run).order_by("ordinal"))
         whole = progress.add_task("upgrade", total=6 * len(items), state=run.state)
         bars = {
-            item.pk: progress.add_task(f"  {item.host.host_ip} {item.service_type}", total=6, state=item.state)
+            item.pk: progress.add_task(f"  {item.host_ip} {item.service_type}", total=6, state=item.state)
             for item in items
         }
         with Live(progress, console=console, refresh_per_second=4, transient=not console.is_terminal):
