@@ -23,6 +23,7 @@ ModelT = TypeVar("ModelT", bound=Model)
 admin.site.site_header = _("System manager")
 admin.site.site_title = _("System manager")
 admin.site.index_title = _("Overview")
+admin.site.site_url = None  # there is no other site to view
 # Django's own log of admin actions stays empty: revisions and the audit tell what was done, at every door.
 admin.site.index_template = "admin/overview.html"
 # Permissions follow from the role; a group would promise something that nobody reads.

@@ -91,6 +91,7 @@ PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.ScryptPasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
+AUTH_PASSWORD_VALIDATORS = [{"NAME": "sysmgr.accounts.passwords.FirstPasswordFile"}]
 LOGIN_REDIRECT_URL = "admin:index"
 
 LANGUAGE_CODE = "en"

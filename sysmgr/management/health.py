@@ -16,7 +16,7 @@ from django.db.migrations.executor import MigrationExecutor
 from cluster.clock import database_now
 from cluster.members import member_list
 from sysmgr import env
-from sysmgr.management.setup_steps import PASSWORD_FILE
+from sysmgr.accounts.passwords import first_password_file
 
 OK, WARNING, FAILED = "ok", "warning", "failed"
 _LEAST_FREE = 1024 * 1024 * 1024
@@ -127,7 +127,7 @@ def _static() -> Finding:
 
 
 def _password() -> Finding:
-    if (env.DATA_DIR / PASSWORD_FILE).exists():
-        hint = "Change the password of admin, then remove the file."
-        return Finding("password", WARNING, f"the first one still lies in {PASSWORD_FILE}", hint)
+    if first_password_file().exists():
+        hint = "Change the password of admin (in the admin, or `manage.py changepassword admin`); the file goes then."
+        return Finding("password", WARNING, f"the first one still lies in {first_password_file()}", hint)
     return Finding("password", OK, "no first password lies about")

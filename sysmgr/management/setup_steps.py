@@ -13,12 +13,12 @@ from django.db import transaction
 
 from sysmgr import build, env
 from sysmgr.accounts.models import Role, User
+from sysmgr.accounts.passwords import first_password_file
 from sysmgr.audit.services import Actor, record
 from sysmgr.management import demo
 from upgrades import intake
 
 ACTOR = Actor("system", "command")
-PASSWORD_FILE = "initial-admin-password"
 
 
 def set_up() -> None:
@@ -41,7 +41,7 @@ def first_administrator() -> None:
         return
     password = secrets.token_urlsafe(18)
     user = User.objects.create_user("admin", password, role=Role.ADMINISTRATOR)
-    _write_private(env.DATA_DIR / PASSWORD_FILE, password + "\n")
+    _write_private(first_password_file(), password + "\n")
     record(ACTOR, "user.create", f"user {user.user_name}")
 
 
