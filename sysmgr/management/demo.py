@@ -29,6 +29,8 @@ SERVICES = ("cloud", "compute", "storage")
 
 def set_up(actor: Actor) -> None:
     """Make what is missing of the demo; safe to repeat after a crash at any point."""
+    for left in (env.DATA_DIR / "work").glob("demo-*"):  # of a set-up that was killed; the set-up lock is ours
+        shutil.rmtree(left, ignore_errors=True)
     cluster = Cluster.objects.filter(demo=True).first()
     if cluster is None:
         if Cluster.objects.exists():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -10,14 +11,23 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-STOP_SECONDS = 8.0
+STOP_SECONDS = 7.0  # more than granian gives its workers, and well below the 10 s that SIGTERM may take
+ENDS_AT_ONCE_SECONDS = 5.0
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def _die_with_parent() -> None:
-    """Ask Linux to end this process when its parent dies, `kill -9` included."""
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+def _end_with_parent(parent: int, sign: signal.Signals) -> None:
+    """Ask Linux to send this process a signal when `parent` dies, `kill -9` included."""
+    _libc.prctl(_PR_SET_PDEATHSIG, sign)
+    exit_when_orphaned(parent)
+
+
+def end_worker_with_parent() -> None:
+    """In a web worker: end when granian's main process does, or it would go on serving beside the next one."""
+    parent = multiprocessing.parent_process()
+    if parent is not None and parent.pid is not None:
+        _end_with_parent(parent.pid, signal.SIGKILL)
 
 
 @dataclass
@@ -36,11 +46,16 @@ class Child:
         now = time.monotonic()
         if self.process is not None and self.process.poll() is not None:
             self.process = None
-            self.wait = 0.5 if now - self.started > 30 else min(self.wait * 2 or 0.5, 15)
+            self.wait = 0.5 if now - self.started > ENDS_AT_ONCE_SECONDS else min(self.wait * 2 or 0.5, 15)
             self.next_start = now + self.wait
         if self.process is None and now >= self.next_start:
             self.started = now
-            self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, preexec_fn=_die_with_parent)
+            parent = os.getpid()
+            self.process = subprocess.Popen(
+                self.command,
+                stdin=subprocess.DEVNULL,
+                preexec_fn=lambda: _end_with_parent(parent, signal.SIGTERM),
+            )
 
     def stop(self, sign: int) -> None:
         """Send a signal if the child runs."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import http.client
 import os
+import shlex
 import signal
 import socket
 import ssl
@@ -14,17 +16,20 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import DatabaseError, connection
 
+from cluster.models import Cluster
 from sysmgr import env
+from sysmgr.accounts.passwords import first_password_file
+from sysmgr.commands import SysmgrCommand
 from sysmgr.management import setup_steps, tls
 from sysmgr.management.supervisor import Child, stop_all
 
-RESTART_GRACE_SECONDS = 6.0
+RESTART_GRACE_SECONDS = 6.0  # the workers of a killed server may need 4 s to end
 
 
-class Command(BaseCommand):
+class Command(SysmgrCommand):
     """See `help`."""
 
     help = (
@@ -35,19 +40,22 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run until SIGTERM or SIGINT."""
-        self._stopping = False
+        self._stopping = self._serving = False
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, self._stop)
         lock = self._lock()
         self._check_port()
         try:
             setup_steps.set_up()
+            self._demo = Cluster.objects.filter(demo=True).exists()
+            pid_files = self._write_pid_files()
         except DatabaseError as error:
-            raise CommandError(f"the database can't be used: {str(error).strip().splitlines()[0]}") from None
+            reason = str(error).strip().splitlines()[0]
+            raise CommandError(f"the database can't be used, check DATABASE_URL: {reason}") from None
         except OSError as error:
-            raise CommandError(f"can't write below {env.DATA_DIR}: {error.strerror}") from None
-        pid_files = self._write_pid_files()
+            raise CommandError(f"can't write below {env.DATA_DIR} ({error.strerror}); set SYSMGR_DATA_DIR") from None
         connection.close()
+        self._serving = True
         children = [Child("web", self._web()), Child("manager", self._manager())]
         try:
             self._supervise(children)
@@ -61,6 +69,9 @@ class Command(BaseCommand):
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self._stopping = True
+        if not self._serving:
+            # Set-up may wait for another replica's, and each of its steps is safe to repeat.
+            raise SystemExit(0)
 
     def _lock(self) -> IO[str] | None:
         """On SQLite there is exactly one server; children of a killed one get some seconds to end."""
@@ -70,7 +81,8 @@ class Command(BaseCommand):
             env.DATA_DIR.mkdir(parents=True, exist_ok=True)
             handle = Path(f"{connection.settings_dict['NAME']}.server.lock").open("a")  # noqa: SIM115
         except OSError as error:
-            raise CommandError(f"can't write {error.filename}: {error.strerror}") from None
+            variable = "DATABASE_URL" if os.environ.get("DATABASE_URL") else "SYSMGR_DATA_DIR"
+            raise CommandError(f"can't write {error.filename} ({error.strerror}); set {variable}") from None
         deadline = time.monotonic() + 1
         while True:
             try:
@@ -78,7 +90,8 @@ class Command(BaseCommand):
                 return handle
             except OSError:
                 if time.monotonic() > deadline:
-                    raise CommandError("another sysmgr serves this SQLite database; stop it first") from None
+                    hint = "stop it first, or set SYSMGR_DATA_DIR or DATABASE_URL"
+                    raise CommandError(f"another sysmgr serves this SQLite database: {hint}") from None
                 time.sleep(0.1)
 
     def _check_port(self) -> None:
@@ -91,7 +104,7 @@ class Command(BaseCommand):
                     probe.bind((env.BIND_HOST, env.BIND_PORT))
                     return
                 except OSError as error:
-                    if time.monotonic() > deadline or self._stopping:
+                    if error.errno != errno.EADDRINUSE or time.monotonic() > deadline:
                         reason = error.strerror
                         raise CommandError(f"can't listen on {env.BIND} ({reason}); set SYSMGR_BIND") from None
             time.sleep(0.2)
@@ -108,7 +121,7 @@ class Command(BaseCommand):
         command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", env.BIND_HOST]
         command += ["--port", str(env.BIND_PORT), "--workers", str(env.WEB_WORKERS)]
         command += ["--blocking-threads", str(env.WEB_THREADS), "--backpressure", str(env.WEB_THREADS * 4)]
-        command += ["--log-level", "error", "--workers-kill-timeout", "5", "--respawn-failed-workers"]
+        command += ["--log-level", "error", "--workers-kill-timeout", "4", "--respawn-failed-workers"]
         if env.USES_TLS:
             certificate, key = tls.certificate()
             command += ["--ssl-certificate", str(certificate), "--ssl-keyfile", str(key)]
@@ -129,10 +142,10 @@ class Command(BaseCommand):
 
     def _ready(self) -> bool:
         host = "127.0.0.1" if env.BIND_HOST in ("0.0.0.0", "") else env.BIND_HOST  # noqa: S104
-        plain = http.client.HTTPConnection(host, env.BIND_PORT, timeout=2)
+        plain = http.client.HTTPConnection(host, env.BIND_PORT, timeout=1)
         # Our own certificate, asked on our own address: who answers is not in question, only whether.
         unverified = ssl._create_unverified_context()
-        secure = http.client.HTTPSConnection(host, env.BIND_PORT, timeout=2, context=unverified)
+        secure = http.client.HTTPSConnection(host, env.BIND_PORT, timeout=1, context=unverified)
         probe = secure if env.USES_TLS else plain
         try:
             probe.request("GET", "/readyz", headers={"Host": "localhost"})
@@ -143,12 +156,19 @@ class Command(BaseCommand):
             probe.close()
 
     def _announce(self) -> None:
-        python = os.path.relpath(sys.executable)
-        command = f"{python} manage.py upgrade 10.30.12.55 storage"
         self.stdout.write(f"address        {env.PUBLIC_URL}/admin/")
         self.stdout.write("user           admin")
-        self.stdout.write(f"password file  {env.DATA_DIR / setup_steps.PASSWORD_FILE}")
-        self.stdout.write(f"first upgrade  {command}")
+        self.stdout.write(f"password file  {first_password_file()}")
+        if self._demo:
+            self.stdout.write(f"first upgrade  {self._command('upgrade 10.30.12.55 storage')}")
+        else:
+            self.stdout.write(f"first check    {self._command('doctor')}")
         if env.USES_TLS and not env.TLS_CERT_FILE:
             self.stderr.write(f"self-signed certificate, SHA-256 {tls.fingerprint(tls.certificate()[0])}")
         self.stdout.flush()
+
+    def _command(self, words: str) -> str:
+        """Return a command to paste here. DATABASE_URL may hold a password and is never shown."""
+        python, manage = (os.path.relpath(path) for path in (sys.executable, env.BASE_DIR / "manage.py"))
+        given = "" if env.DATA_DIR == env.BASE_DIR / "var" else f"SYSMGR_DATA_DIR={shlex.quote(str(env.DATA_DIR))} "
+        return f"{given}{shlex.quote(python)} {shlex.quote(manage)} {words}"
