@@ -2,43 +2,47 @@
 
 step_activate() {
     need stage
-    ! is_done rollback || usage "this task was rolled back"
+    forward
     ! replay activate || return 0
+    same_as_spec "$ROOT/$SERVICE/releases/$NEW" || fail 17 digest_mismatch "the staged release changed"
     mark activate started
-    if [ "$(state activate.stop)" != "done" ]; then
-        if [ "$(current_version)" != "$NEW" ] && ! stop_service; then
-            fail 18 hook_failed "stop: the old process still runs"
-        fi
+    if ! is_done activate.stop; then
+        ask_before_stop
+        # From here on something may have changed: before this marker a rollback has nothing to do.
+        mark activate.stop started
+        stop_service || fail 18 hook_failed "stop: the old process still runs"
         mark activate.stop "done"
     fi
-    if [ "$(current_version)" != "$NEW" ]; then
-        same_as_spec "$ROOT/$SERVICE/releases/$NEW" || fail 17 digest_mismatch "the staged release changed"
-        point_at "$NEW"
-    fi
+    [ "$(current_version)" = "$NEW" ] || point_at "$NEW"
     mark activate effect
-    if ! start_service; then
-        [ "$code" -ne 124 ] || fail 19 hook_timeout start
-        fail 18 hook_failed "start exit $code"
-    fi
+    start_service || refuse_hook start
     echo "version $NEW" | answer activate
+}
+# ask_before_stop: a status that cannot be asked could not prove the stop either: refuse while nothing is touched.
+ask_before_stop() {
+    has_hook stop && has_hook status || return 0
+    ask status "$(hook_seconds status)"
+    [ "$said" != unknown ] || refuse_hook status
 }
 
 step_verify() {
     need activate
+    mark verify started
     [ "$(current_version)" = "$NEW" ] || fail 17 digest_mismatch "current is $(current_version), not $NEW"
     same_as_spec "$ROOT/$SERVICE/releases/$NEW" || fail 17 digest_mismatch "the files are not what the package lists"
     for check in status health; do
-        if has_hook "$check"; then
-            wait_for "$check" 0 || fail 18 hook_failed "$check says no"
+        if has_hook "$check" && ! wait_for "$check" yes; then
+            [ "$said" = no ] || refuse_hook "$check"
+            fail 18 hook_failed "$check says no"
         fi
     done
     echo "version $NEW" | answer verify
 }
 
 step_commit() {
-    need verify
-    ! is_done rollback || usage "this task was rolled back"
     ! replay commit || return 0
+    need verify
+    forward
     echo "version $NEW" | answer commit
 }
 
@@ -46,73 +50,102 @@ unproven() { fail 21 unproven "$*"; }
 
 step_rollback() {
     ! is_done commit || usage "this task is committed"
-    old=$(from_version)
-    # Without a listing the backup never began, and so nothing can have been changed.
-    if [ ! -f "$TASK_DIR/old.tree" ]; then
-        [ "$(current_version)" = "$old" ] || unproven "current is $(current_version), not $old"
-        echo "version $old" | answer rollback
-        return
-    fi
-    if [ -z "$(state activate)" ]; then
-        [ "$(current_version)" = "$old" ] || unproven "current is $(current_version), not $old"
-        same_tree "$ROOT/$SERVICE/releases/$old" "$TASK_DIR/old.tree" || unproven "the release $old changed"
-        echo "version $old" | answer rollback
+    if ! has_mark activate.stop; then
+        untouched
         return
     fi
     mark rollback started
-    origin=release
-    if [ "$(state rollback.switch)" != "done" ]; then
-        stop_service || printf 'stop failed; going on with the rollback\n' >>"$LOG"
-        if ! same_tree "$ROOT/$SERVICE/releases/$old" "$TASK_DIR/old.tree"; then
-            origin=backup
-            restore_release "$old"
-        fi
-        point_at "$old"
-        printf '%s\n' "$origin" | keep "$TASK_DIR/origin" || exit 15
-        mark rollback.switch "done"
-    fi
-    [ "$(current_version)" = "$old" ] || unproven "current is $(current_version), not $old"
-    same_tree "$ROOT/$SERVICE/releases/$old" "$TASK_DIR/old.tree" || unproven "the release $old is not what it was"
+    # First of all the old files: where they cannot be proven, nothing is stopped and nothing switched.
+    same_tree "$ROOT/$SERVICE/releases/$OLD" "$TASK_DIR/old.tree" || restore_release
+    [ -f "$TASK_DIR/origin" ] || echo release | keep "$TASK_DIR/origin" || exit
+    bring_back
+    [ "$(current_version)" = "$OLD" ] || unproven "current is $(current_version), not $OLD"
+    same_tree "$ROOT/$SERVICE/releases/$OLD" "$TASK_DIR/old.tree" || unproven "the release $OLD is not what it was"
     start_service || unproven "the old release is back, but its start failed"
     if has_hook status && has_hook start; then
-        wait_for status 0 || unproven "the old release is back, but its status says no"
+        wait_for status yes || unproven "the old release is back, but its status says no"
     fi
     {
-        echo "version $old"
+        echo "version $OLD"
         echo "from $(cat "$TASK_DIR/origin")"
     } | answer rollback
 }
-# restore_release VERSION: unpack it anew from this task's backup and swap it in.
+# untouched: nothing was stopped or switched; without a listing not even the backup began.
+untouched() {
+    [ "$(current_version)" = "$OLD" ] || unproven "current is $(current_version), not $OLD"
+    [ ! -f "$TASK_DIR/old.tree" ] || same_tree "$ROOT/$SERVICE/releases/$OLD" "$TASK_DIR/old.tree" \
+        || unproven "the release $OLD changed"
+    echo "version $OLD" | answer rollback
+}
+# bring_back: stop what runs, and switch.
+bring_back() {
+    if ! is_done rollback.stop; then
+        # Where the stop of activate was never proven, the switch never came: what still runs is the old process.
+        stop_service || ! is_done activate.stop || stop_again
+        mark rollback.stop "done"
+    fi
+    [ "$(current_version)" = "$OLD" ] || point_at "$OLD"
+}
+# stop_again: the new release could not stop its process, or not tell: let the old one's commands try.
+stop_again() {
+    if [ "$(current_version)" != "$OLD" ]; then
+        point_at "$OLD"
+        ! stop_service || return 0
+    fi
+    # Without a status nobody can be asked, and the start will tell.
+    ! has_hook status || unproven "the new process may still run"
+    printf 'stop failed; going on with the rollback\n' 2>/dev/null >>"$LOG"
+}
+# restore_release: unpack it anew from this task's backup and swap it in.
 restore_release() {
-    is_done backup || unproven "the release $1 is gone and there is no backup of this task"
+    is_done backup || unproven "the release $OLD is gone and there is no backup of this task"
+    releases=$ROOT/$SERVICE/releases
     name=$(sed -n 's/^name //p' "$TASK_DIR/backup.result")
     sum=$(sed -n 's/^sha256 //p' "$TASK_DIR/backup.result")
-    [ "$(sha256sum <"$ROOT/backups/$name" 2>>"$LOG" | cut -d' ' -f1)" = "$sum" ] \
-        || unproven "the release $1 is gone and the backup $name is not what was written"
-    part=$ROOT/$SERVICE/releases/.$1.$TASK
-    rm -rf "$part"
-    mkdir -p "$part" && gzip -dc <"$ROOT/backups/$name" | tar -xpf - -C "$part" 2>>"$LOG" \
-        || unproven "the backup $name cannot be unpacked"
-    same_tree "$part" "$TASK_DIR/old.tree" || unproven "the backup $name is not the release $1"
-    sync_tree "$part"
-    rm -rf "$ROOT/$SERVICE/releases/.broken.$TASK"
-    [ ! -e "$ROOT/$SERVICE/releases/$1" ] \
-        || mv -T "$ROOT/$SERVICE/releases/$1" "$ROOT/$SERVICE/releases/.broken.$TASK" \
-        || unproven "cannot move the broken release $1 away"
-    mv -T "$part" "$ROOT/$SERVICE/releases/$1" || unproven "cannot put the release $1 back"
-    sync_path "$ROOT/$SERVICE/releases"
+    archive=$ROOT/backups/$name
+    [ -n "$sum" ] && [ -f "$archive" ] && [ "$(digest "$archive")" = "$sum" ] \
+        || unproven "the release $OLD is gone and the backup $name is not what was written"
+    unpack_release "$releases/.$OLD.$TASK"
+    echo backup | keep "$TASK_DIR/origin" || exit
+    next=$releases/.$OLD.$TASK
+    if [ "$(link_target)" = "releases/$OLD" ] || [ "$(link_target)" = "releases/.$OLD.$TASK" ]; then
+        # `current` must name whole files at every moment, also while its release is swapped.
+        next=$releases/.again.$TASK
+        unpack_release "$next"
+        point_at ".$OLD.$TASK"
+    fi
+    wipe "$releases/.broken.$TASK"
+    if [ -e "$releases/$OLD" ] || [ -L "$releases/$OLD" ]; then
+        mv -T "$releases/$OLD" "$releases/.broken.$TASK" 2>>"$LOG" || unproven "cannot move the broken release $OLD away"
+    fi
+    mv -T "$next" "$releases/$OLD" 2>>"$LOG" && sync_path "$releases" || unproven "cannot put the release $OLD back"
+    [ "$(link_target)" != "releases/.$OLD.$TASK" ] || point_at "$OLD"
+}
+# unpack_release DIR: the proven content of $archive as DIR; one that is whole already is used.
+unpack_release() {
+    tree=$1
+    if ! same_tree "$tree" "$TASK_DIR/old.tree"; then
+        wipe "$tree"
+        mkdir "$tree" 2>>"$LOG" && both read_archive unpack_tree || unproven "the backup of $OLD cannot be unpacked"
+        same_tree "$tree" "$TASK_DIR/old.tree" || unproven "the backup is not the release $OLD"
+    fi
+    sync_tree "$tree" || unproven "the release $OLD cannot be written"
 }
 
 step_cleanup() {
-    if ! is_done commit && [ -f "$TASK_DIR/staged" ] && [ "$(current_version)" != "$NEW" ]; then
-        rm -rf "$ROOT/$SERVICE/releases/$NEW"
+    ! replay cleanup || return 0
+    ! has_mark activate.stop || is_done commit || is_done rollback || usage "this task is under way"
+    releases=$ROOT/$SERVICE/releases
+    set -- "$ROOT/packages/$NEW/$SERVICE" "$ROOT/packages/$NEW/.$SERVICE.$TASK" "$ROOT/backups/.$TASK.part" \
+        "$releases/.$NEW.$TASK" "$releases/.old.$TASK" "$releases/.broken.$TASK" "$releases/.again.$TASK" \
+        "$ROOT/$SERVICE/.current.$TASK" "$TASK_DIR/scratch" "$TASK_DIR/spec.in"
+    if [ "$(link_target)" != "releases/.$OLD.$TASK" ]; then
+        set -- "$@" "$releases/.$OLD.$TASK"
     fi
-    rm -rf "$ROOT/packages/$NEW/$SERVICE" "$ROOT/packages/$NEW/.$SERVICE.$TASK" \
-        "$ROOT/$SERVICE/releases/.$NEW.$TASK" "$ROOT/$SERVICE/releases/.old.$TASK" \
-        "$ROOT/$SERVICE/releases/.broken.$TASK" "$TASK_DIR/scratch"
+    if ! is_done commit && [ -f "$TASK_DIR/staged" ] && [ "$(current_version)" != "$NEW" ]; then
+        set -- "$@" "$releases/$NEW"
+    fi
+    wipe "$@" || fail 15 io_error "cannot remove what was only needed on the way"
     rmdir "$ROOT/packages/$NEW" 2>/dev/null
-    for part in "$ROOT"/backups/.*.part; do
-        [ ! -f "$part" ] || rm -f "$part"
-    done
     echo "clean yes" | answer cleanup
 }

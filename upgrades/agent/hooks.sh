@@ -2,9 +2,24 @@
 
 has_hook() { grep -q "^H $1 " "$TASK_DIR/spec"; }
 hook_seconds() { sed -n "s/^H $1 \([0-9]*\) .*/\1/p" "$TASK_DIR/spec"; }
+longest_hook() { awk '/^H / && $3 > most {most = $3} END {print most + 0}' "$TASK_DIR/spec"; }
 
-# run_hook NAME SECONDS: 0 if it succeeded; 124 (or 137) if it ran too long. Its output goes to the log; a daemon
-# that it leaves behind must hold neither the lock nor our pipes.
+# can_become USER: whether a hook may run as USER: asked before anything changes.
+can_become() {
+    [ "$1" != - ] && [ "$1" != "$(id -un)" ] || return 0
+    [ "$(id -u)" -eq 0 ] && id -u "$1" >/dev/null 2>&1 || return 1
+    command -v runuser >/dev/null || setpriv --reuid 0 true 2>/dev/null
+}
+# hold_hooks: a call that was killed leaves its hook running. Its `timeout` still holds this lock, so that a second
+# call waits for the hook's end instead of starting (or stopping) the service beside it.
+hold_hooks() {
+    open_lock "$STATE/hooks.$SERVICE"
+    exec 8>>"$STATE/hooks.$SERVICE"
+    lock 8 "$(($(longest_hook) + 10))" || fail 13 lock_busy "a command of an earlier call still runs"
+}
+
+# run_hook NAME SECONDS: 0 if it succeeded; 124, 137 or 143 if it ran too long. Only the end of its output goes to the
+# log; a daemon that it leaves behind holds neither a lock nor our pipes.
 run_hook() {
     hook=$1
     seconds=$2
@@ -13,64 +28,83 @@ run_hook() {
     set -- $head
     user=$2
     folder=$ROOT/$SERVICE/current/$3
-    sed -n "/^H $hook /,/^[HF.]/s/^A //p" "$TASK_DIR/spec" | sed -n '/^H /!p' >"$TASK_DIR/argv"
     set --
     while IFS= read -r word; do
         set -- "$@" "$word"
-    done <"$TASK_DIR/argv"
+    done <"$TASK_DIR/argv.$hook"
     if [ "$user" != - ] && [ "$user" != "$(id -un)" ]; then
         if command -v runuser >/dev/null; then
             set -- runuser -u "$user" -- "$@"
-        elif command -v setpriv >/dev/null; then
-            set -- setpriv --reuid "$user" --regid "$user" --init-groups "$@"
         else
-            printf 'cannot become %s: neither runuser nor setpriv\n' "$user" >>"$LOG"
-            return 126
+            set -- setpriv --reuid "$user" --regid "$(id -g "$user")" --init-groups "$@"
         fi
     fi
+    hold_hooks
+    out=$TASK_DIR/hook.out
+    true 2>/dev/null >>"$out" || out=/dev/null
     (
+        umask 022
         cd -P "$folder" || exit 127
         SYSMGR_ROOT=$ROOT SYSMGR_SERVICE=$SERVICE SYSMGR_VERSION=$(current_version)
         SYSMGR_RELEASE=$(cd -P "$ROOT/$SERVICE/current" && pwd)
         export SYSMGR_ROOT SYSMGR_SERVICE SYSMGR_VERSION SYSMGR_RELEASE
-        exec timeout -k 5 "$seconds" "$@" </dev/null 9>&-
-    ) >>"$LOG" 2>&1 9>&-
+        # shellcheck disable=SC2016 # the inner shell expands: timeout keeps descriptor 8, the hook does not
+        exec timeout -k 5 "$seconds" sh -c 'exec "$@" 8>&-' sh "$@" </dev/null
+    ) >>"$out" 2>&1 9>&-
     code=$?
-    printf 'hook %s: exit %s\n' "$hook" "$code" >>"$LOG"
+    exec 8>&-
+    [ "$out" = /dev/null ] || { tail -c 4096 "$out" && true >"$out"; } 2>/dev/null >>"$LOG"
+    printf 'hook %s: exit %s\n' "$hook" "$code" 2>/dev/null >>"$LOG"
+    trim_log
     return "$code"
 }
-# must_run NAME: run a hook and refuse to go on when it failed.
-must_run() {
-    run_hook "$1" "$(hook_seconds "$1")" && return 0
+# refuse_hook NAME: say how the hook that ran last failed.
+refuse_hook() {
     case $code in
-        124 | 137) fail 19 hook_timeout "$1" ;;
+        124 | 137 | 143) fail 19 hook_timeout "$1" ;;
         *) fail 18 hook_failed "$1 exit $code" ;;
     esac
 }
-# wait_for NAME WANTED: repeat a check until it says yes (WANTED=0) or no (WANTED=1), within its time limit.
+# ask NAME SECONDS: what a check says, in $said. One that cannot run or does not answer is no proof of anything.
+ask() {
+    run_hook "$1" "$2"
+    case $code in
+        0) said=yes ;;
+        12[4-9] | 1[3-9]? | 2??) said=unknown ;;
+        *) said=no ;;
+    esac
+}
+# now: seconds that no change of the clock moves, where the kernel tells them.
+now() { { read -r up _ </proc/uptime && echo "${up%%.*}"; } 2>/dev/null || date +%s; }
+# wait_for NAME WANTED: repeat a check until it says WANTED (yes, no), within its time limit.
 wait_for() {
     limit=$(hook_seconds "$1")
-    until_time=$(($(date +%s) + limit))
+    begun=$(now)
+    rounds=$limit
     while :; do
-        left=$((until_time - $(date +%s)))
+        left=$((limit + begun - $(now)))
         [ "$left" -ge 1 ] || left=1
-        if run_hook "$1" "$left"; then answered=0; else answered=1; fi
-        [ "$answered" != "$2" ] || return 0
-        [ "$(date +%s)" -lt "$until_time" ] || return 1
+        [ "$left" -le "$limit" ] || left=$limit
+        ask "$1" "$left"
+        [ "$said" != "$2" ] || return 0
+        [ "$rounds" -gt 0 ] && [ "$(($(now) - begun))" -lt "$limit" ] || return 1
+        rounds=$((rounds - 1))
         sleep 1
     done
 }
-# stop_service: after `stop`, `status` must say no: else the old process still runs, whatever stop answered.
+# stop_service: where there is a `status`, it decides, whatever stop answered: only its plain no proves the end.
 stop_service() {
     has_hook stop || return 0
-    run_hook stop "$(hook_seconds stop)" || return 1
-    ! has_hook status || wait_for status 1
+    run_hook stop "$(hook_seconds stop)"
+    stopped=$code
+    if has_hook status; then wait_for status no; else return "$stopped"; fi
 }
 # start_service: not a second time when an interrupted step has started it already.
 start_service() {
     has_hook start || return 0
-    if has_hook status && run_hook status "$(hook_seconds status)"; then
-        return 0
+    if has_hook status; then
+        ask status "$(hook_seconds status)"
+        [ "$said" != yes ] || return 0
     fi
     run_hook start "$(hook_seconds start)"
 }

@@ -4,11 +4,14 @@
 for word in "$@"; do plain "$word"; done
 STEP=$1
 STATE=$(cd -P "$(dirname "$0")" && pwd) || exit 1
-ROOT=$(dirname "$STATE")
+ROOT=${STATE%/*}
 case $3 in
     *[!0-9]* | ????????????????*) usage "bad term" ;;
 esac
 take_lock
+case $STEP in
+    fence | rollback) use_reserve ;;
+esac
 check_fence "$2" "$3"
 
 case $STEP in
@@ -28,9 +31,10 @@ case $STEP in
 esac
 if [ "$STEP" != spec ]; then
     [ -f "$TASK_DIR/spec" ] || usage "no spec"
-    NEW=$(to_version)
+    OLD=$(sed -n 's/^from //p' "$TASK_DIR/spec")
+    NEW=$(sed -n 's/^version //p' "$TASK_DIR/spec")
+    component "$OLD"
     component "$NEW"
-    component "$(from_version)"
 fi
 case $STEP in
     backup)

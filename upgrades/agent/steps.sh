@@ -2,22 +2,28 @@
 
 step_inspect() {
     echo "protocol $PROTOCOL"
-    for tool in tar gzip sha256sum md5sum stat timeout flock find awk df; do
+    for tool in awk cat chmod cmp cp cut df du find flock grep gzip head id ln md5sum mkdir mv readlink rm sed \
+        sha256sum sleep sort stat sync tail tar timeout wc xargs; do
         command -v "$tool" >/dev/null || echo "missing $tool"
     done
-    df -kP "$ROOT" | awk 'NR==2 {print "free_kb " $4}'
-    if [ -w "$ROOT" ] && : >"$STATE/probe" 2>/dev/null; then
-        rm -f "$STATE/probe"
+    timeout -k 1 5 true 2>/dev/null || echo "missing timeout-k"
+    echo "free_kb $(free_kb "$ROOT" "$ROOT/backups" "$ROOT/packages")"
+    # `mv -T` is what switches `current`: try it where it matters.
+    if [ -w "$ROOT" ] && ln -sfn probe "$STATE/probe.new" 2>/dev/null; then
+        mv -fT "$STATE/probe.new" "$STATE/probe" 2>/dev/null || echo "missing mv-T"
+        rm -f "$STATE/probe.new" "$STATE/probe"
         echo "writable yes"
     else
         echo "writable no"
     fi
     for folder in "$ROOT"/*/; do
-        SERVICE=$(basename "$folder")
+        folder=${folder%/}
+        SERVICE=${folder##*/}
+        case $SERVICE in *[!A-Za-z0-9._+@-]*) continue ;; esac
         if [ -d "$folder/releases" ] || [ -L "$folder/current" ] || [ -e "$folder/current" ]; then
             version=$(current_version)
             echo "service $SERVICE ${version:--}"
-            [ -z "$version" ] || echo "release_kb $SERVICE $(du -sk "$folder/current/" | cut -f1)"
+            [ -z "$version" ] || echo "release_kb $SERVICE $(du -sk "$folder/current/" 2>/dev/null | cut -f1)"
         fi
     done
     if [ "$TASK" != - ]; then
@@ -28,18 +34,24 @@ step_inspect() {
 }
 
 step_spec() {
-    cat >"$TASK_DIR/spec.in" || fail 15 io_error "cannot write the spec"
+    cat >"$TASK_DIR/spec.in" 2>>"$LOG" || full_or_io "$STATE" "cannot write the spec" "$TASK_DIR/spec.in"
     [ "$(tail -n 1 "$TASK_DIR/spec.in")" = . ] || usage "the spec was cut"
     if [ -f "$TASK_DIR/spec" ]; then
         cmp -s "$TASK_DIR/spec.in" "$TASK_DIR/spec" || usage "another spec is here already"
     else
+        for user in $(sed -n 's/^H [a-z]* [0-9]* \([^ ]*\) .*/\1/p' "$TASK_DIR/spec.in"); do
+            can_become "$user" || fail 18 hook_failed "cannot become $user"
+        done
+        for hook in $(sed -n 's/^H \([a-z]*\) .*/\1/p' "$TASK_DIR/spec.in"); do
+            sed -n "/^H $hook /,/^[HF.]/s/^A //p" "$TASK_DIR/spec.in" | keep "$TASK_DIR/argv.$hook" || exit
+        done
+        make_reserve
+        wanted spec.in | keep "$TASK_DIR/want" || exit
         keep "$TASK_DIR/spec" <"$TASK_DIR/spec.in"
     fi
     rm -f "$TASK_DIR/spec.in"
     echo "spec kept"
 }
-from_version() { sed -n 's/^from //p' "$TASK_DIR/spec"; }
-to_version() { sed -n 's/^version //p' "$TASK_DIR/spec"; }
 
 step_push() {
     final=$ROOT/packages/$NEW/$SERVICE
@@ -50,102 +62,105 @@ step_push() {
     fi
     mark push started
     part=$ROOT/packages/$NEW/.$SERVICE.$TASK
-    rm -rf "$part" "$final"
-    mkdir -p "$part" || full_or_io "cannot write packages"
-    tar -xf - -C "$part" 2>>"$LOG" || {
-        rm -rf "$part"
-        full_or_io "the payload was cut or cannot be written"
-    }
-    set_modes "$part"
+    wipe "$part" "$final" && mkdir -p "$part" 2>>"$LOG" || full_or_io "$ROOT" "cannot write packages"
+    tar -xf - -C "$part" 2>>"$LOG" && set_modes "$part" \
+        || full_or_io "$part" "the payload was cut or cannot be written" "$part"
     same_as_spec "$part" || {
-        rm -rf "$part"
+        wipe "$part"
         fail 17 digest_mismatch "the pushed payload is not what the package lists"
     }
-    sync_tree "$part"
-    mv -T "$part" "$final" 2>>"$LOG" || full_or_io "cannot finish the push"
-    sync_path "$ROOT/packages/$NEW"
-    echo "bytes $(spec_files | awk '{n += $3} END {print n + 0}')" | answer push
+    sync_tree "$part" && mv -T "$part" "$final" 2>>"$LOG" && sync_path "$ROOT/packages/$NEW" \
+        || full_or_io "$ROOT/packages" "cannot finish the push" "$part"
+    echo "bytes $(spec_files spec | awk '{n += $3} END {printf "%.0f", n}')" | answer push
 }
 
 step_backup() {
     component "$1"
     ! replay backup || return 0
+    forward
     final=$ROOT/backups/$1
-    part=$ROOT/backups/.$1.part
-    old=$(from_version)
-    release=$ROOT/$SERVICE/releases/$old
+    part=$ROOT/backups/.$TASK.part
+    release=$ROOT/$SERVICE/releases/$OLD
     [ -n "$(current_version)" ] || fail 16 not_managed "current is no link to a release"
-    [ "$(current_version)" = "$old" ] || fail 17 digest_mismatch "current is $(current_version), not $old"
+    [ "$(current_version)" = "$OLD" ] \
+        || fail 17 digest_mismatch "current is $(current_version), not $OLD"
     mark backup started
-    if [ ! -f "$TASK_DIR/old.tree" ]; then
-        tree "$release" >"$TASK_DIR/old.list" || fail 15 io_error "cannot list the release $old"
-        keep "$TASK_DIR/old.tree" <"$TASK_DIR/old.list"
-    fi
-    mkdir -p "$ROOT/backups" || full_or_io "cannot write backups"
-    if [ -e "$final" ]; then
+    mkdir -p "$ROOT/backups" 2>>"$LOG" || full_or_io "$ROOT" "cannot write backups"
+    if [ -e "$final" ] || [ -L "$final" ]; then
         # Ours, when the digest that was recorded before the final name was taken is the file's.
-        read -r ours _ <"$TASK_DIR/backup.sum" 2>/dev/null || ours=
-        [ -n "$ours" ] && [ "$ours" = "$(sha256sum <"$final" | cut -d' ' -f1)" ] || fail 20 name_taken "$1"
+        ours=
+        [ ! -f "$TASK_DIR/backup.sum" ] || read -r ours _ <"$TASK_DIR/backup.sum"
+        [ -n "$ours" ] && [ -f "$final" ] && [ "$ours" = "$(digest "$final")" ] || fail 20 name_taken "$1"
     else
         write_backup
     fi
+    rm -f "$part"
+    sync_path "$ROOT/backups" || full_or_io "$ROOT/backups" "cannot finish the backup"
     mark backup verified
-    {
-        echo "name $1"
-        echo "md5 $(md5sum <"$final" | cut -d' ' -f1)"
-        echo "sha256 $(sha256sum <"$final" | cut -d' ' -f1)"
-        echo "size $(($(wc -c <"$final")))"
-    } | answer backup
+    md5=$(md5sum <"$final" 2>>"$LOG") && size=$(wc -c <"$final") && sum=$(digest "$final") && [ -n "$sum" ] \
+        || fail 15 io_error "the backup cannot be read back"
+    printf 'name %s\nmd5 %s\nsha256 %s\nsize %s\n' "$1" "${md5%% *}" "$sum" "$((size))" | answer backup
 }
-# write_backup: pack, hash, read back, and only then take the final name, never over another file.
+digest() { sha256sum <"$1" 2>>"$LOG" | cut -d' ' -f1; }
+# write_backup: list, pack, hash, read back, and only then take the final name, never over another file.
 write_backup() {
     scratch=$TASK_DIR/scratch
-    rm -rf "$part" "$scratch"
-    (
-        cd "$release" || exit 1
-        set --
-        for entry in * .[!.]* ..?*; do
-            [ ! -e "$entry" ] && [ ! -L "$entry" ] || set -- "$@" "$entry"
-        done
-        if [ $# -gt 0 ]; then tar -cf - -- "$@"; else head -c 10240 /dev/zero; fi | gzip -c >"$part"
-    ) 2>>"$LOG" || full_or_io "cannot write the backup"
-    sync_path "$part"
-    mkdir -p "$scratch" && gzip -dc <"$part" 2>>"$LOG" | tar -xpf - -C "$scratch" 2>>"$LOG" \
-        || full_or_io "the backup cannot be read back"
-    same_tree "$scratch" "$TASK_DIR/old.tree" || fail 17 digest_mismatch "the backup is not the release"
-    same_tree "$release" "$TASK_DIR/old.tree" || fail 17 digest_mismatch "the release changed meanwhile"
-    rm -rf "$scratch"
-    sha256sum <"$part" | keep "$TASK_DIR/backup.sum" || exit 15
+    wipe "$part" "$scratch" || fail 15 io_error "cannot remove the rest of an earlier try"
+    tree "$release" | keep "$TASK_DIR/old.tree" || exit
+    ! grep -q '^! ' "$TASK_DIR/old.tree" || fail 15 io_error "the release cannot be read"
+    tree=$release archive=$part
+    both pack_tree write_archive && sync_path "$part" \
+        || full_or_io "$ROOT/backups" "cannot write the backup" "$part"
+    # The folder around it stays closed, whatever mode the release's own folder has.
+    mkdir "$scratch" "$scratch/all" 2>>"$LOG"
+    tree=$scratch/all
+    both read_archive unpack_tree || full_or_io "$STATE" "the backup cannot be read back" "$part" "$scratch"
+    same_tree "$scratch/all" "$TASK_DIR/old.tree" || {
+        wipe "$part" "$scratch"
+        fail 17 digest_mismatch "the backup is not the release"
+    }
+    wipe "$scratch"
+    same_tree "$release" "$TASK_DIR/old.tree" || {
+        wipe "$part"
+        fail 17 digest_mismatch "the release changed meanwhile"
+    }
+    sum=$(digest "$part")
+    [ -n "$sum" ] || fail 15 io_error "the backup cannot be read back"
+    echo "$sum" | keep "$TASK_DIR/backup.sum" || exit
     mark backup effect
-    ln "$part" "$final" 2>>"$LOG" || fail 20 name_taken "$(basename "$final")"
-    rm -f "$part"
-    sync_path "$ROOT/backups"
+    ln "$part" "$final" 2>>"$LOG" || {
+        [ ! -e "$final" ] || fail 20 name_taken "${final##*/}"
+        full_or_io "$ROOT/backups" "cannot take the backup's name" "$part"
+    }
 }
 
 step_stage() {
     need backup
+    forward
     release=$ROOT/$SERVICE/releases/$NEW
     if is_done stage && same_as_spec "$release"; then
         cat "$TASK_DIR/stage.result"
         return
     fi
     mark stage started
-    if [ -e "$release" ] && same_as_spec "$release"; then
+    if same_as_spec "$release"; then
+        sync_path "$ROOT/$SERVICE/releases"
         echo "release used" | answer stage
         return
     fi
     [ "$(current_version)" != "$NEW" ] || fail 17 digest_mismatch "the release $NEW is current and differs"
     part=$ROOT/$SERVICE/releases/.$NEW.$TASK
-    rm -rf "$part"
-    cp -R "$ROOT/packages/$NEW/$SERVICE" "$part" 2>>"$LOG" || full_or_io "cannot copy the release"
-    set_modes "$part"
+    aside=$ROOT/$SERVICE/releases/.old.$TASK
+    wipe "$part" "$aside"
+    cp -R "$ROOT/packages/$NEW/$SERVICE" "$part" 2>>"$LOG" && set_modes "$part" && sync_tree "$part" \
+        || full_or_io "$ROOT/$SERVICE/releases" "cannot copy the release" "$part"
     same_as_spec "$part" || fail 17 digest_mismatch "the staged release is not what the package lists"
-    sync_tree "$part"
-    echo "$NEW" | keep "$TASK_DIR/staged" || exit 15
-    [ ! -e "$release" ] || mv -T "$release" "$ROOT/$SERVICE/releases/.old.$TASK" 2>>"$LOG" \
-        || fail 15 io_error "cannot replace the release $NEW"
-    mv -T "$part" "$release" 2>>"$LOG" || full_or_io "cannot finish the release"
-    sync_path "$ROOT/$SERVICE/releases"
-    rm -rf "$ROOT/$SERVICE/releases/.old.$TASK"
+    echo "$NEW" | keep "$TASK_DIR/staged" || exit
+    if [ -e "$release" ] || [ -L "$release" ]; then
+        mv -T "$release" "$aside" 2>>"$LOG" || fail 15 io_error "cannot replace the release $NEW"
+    fi
+    mv -T "$part" "$release" 2>>"$LOG" && sync_path "$ROOT/$SERVICE/releases" \
+        || full_or_io "$ROOT/$SERVICE/releases" "cannot finish the release"
+    wipe "$aside"
     echo "release staged" | answer stage
 }

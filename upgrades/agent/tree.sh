@@ -1,74 +1,94 @@
 # Trees: listing them, comparing them, and checking a payload against its spec.
 
-# tree DIR: every entry below DIR, sorted: directories, files with mode and digest, links with target.
+NEWLINE='
+'
+# tree DIR: every entry of DIR and DIR itself, sorted: kind, mode, owner, each file's digest, each link's target (not its
+# owner, which no tar but GNU's restores). Names that hold a line break are told by their digest. A line with `!` says
+# that something was unreadable.
 tree() {
     (
         cd "$1" || exit 1
-        if find . -name '*
-*' | grep -q .; then
-            exit 2
-        fi
         {
-            find . -mindepth 1 -type d -exec stat -c 'd %a - %n' {} +
-            find . -type f -exec stat -c 'm %a - %n' {} +
-            find . -type f -exec sha256sum {} + | sed 's/^\\\{0,1\}\([0-9a-f]*\) [ *]/f - \1 /'
-            find . -type l -exec sh -c 'for l; do printf "l - %s %s\n" "$(readlink "$l")" "$l"; done' sh {} +
-            find . -mindepth 1 ! -type d ! -type f ! -type l | sed 's/^/o - - /'
-        } | sort
+            find . ! -path "*$NEWLINE*" ! -type l -exec stat -c '%f %t:%T %u:%g %n' {} + \
+                && find . ! -path "*$NEWLINE*" -type l -exec stat -c 'link %N' {} + \
+                && find . ! -path "*$NEWLINE*" -type f -exec sha256sum {} + \
+                && find . -path "*$NEWLINE*" -exec sh -c "$ODD" sh {} + \
+                || echo '! incomplete'
+        } | sort || echo '! not sorted'
     ) 2>>"$LOG"
 }
-# same_tree DIR LISTING: whether DIR is, entry by entry, what LISTING says.
+ODD='for n; do
+    what= show="%f %t:%T %u:%g"
+    if [ -L "$n" ]; then show=link what=$(readlink "$n" && echo .) || exit 1
+    elif [ -f "$n" ]; then what=$(sha256sum <"$n") || exit 1; fi
+    printf "odd %s" "$(stat -c "$show" "$n")" && for t in "$n" "$what"; do
+        sum=$(printf %s "$t" | sha256sum) && printf " %s" "${sum%% *}"
+    done && echo || exit 1
+done'
+# same_tree DIR LISTING: whether DIR is, entry by entry, what LISTING says. No scratch file: the disk may be full.
 same_tree() {
-    [ -d "$1" ] && [ ! -L "$1" ] && tree "$1" >"$TASK_DIR/tree.now" && cmp -s "$TASK_DIR/tree.now" "$2"
+    [ -d "$1" ] && [ ! -L "$1" ] || return 1
+    ! tree "$1" | cmp -s - "$2" || return 0
+    { tree "$1" | diff "$2" - | head -n 8; } >>"$LOG" 2>&1
+    return 1
 }
 
-spec_files() { sed -n 's/^F //p' "$TASK_DIR/spec"; }
+spec_files() { sed -n 's/^F //p' "$TASK_DIR/$1"; }
+# wanted SPEC: what same_as_spec must find: mode (81a4 and 81ed are a file's 0644 and 0755) and digest of each file.
+wanted() {
+    spec_files "$1" | awk '{print ($1 == "0755" ? "81ed" : "81a4") " ./" $4; print $2 "  ./" $4}' | sort
+}
 # same_as_spec DIR: DIR holds exactly the spec's files: nothing missing, nothing more, digests and modes right.
 same_as_spec() {
     [ -d "$1" ] && [ ! -L "$1" ] || return 1
     (
         cd "$1" || exit 1
-        [ -z "$(find . -mindepth 1 ! -type d ! -type f | head -n 1)" ] || exit 1
-        spec_files | cut -d' ' -f1,4- | sort >"$TASK_DIR/want.list"
-        find . -type f -exec stat -c '0%a %n' {} + | sed 's, \./, ,' | sort >"$TASK_DIR/have.list"
-        cmp -s "$TASK_DIR/want.list" "$TASK_DIR/have.list" || exit 1
-        [ -s "$TASK_DIR/want.list" ] || exit 0
-        spec_files | awk '{print $2 "  " $4}' >"$TASK_DIR/sums"
-        sha256sum -c "$TASK_DIR/sums" >/dev/null 2>&1
+        {
+            find . ! -type d -exec stat -c '%f %n' {} + && find . -type f -exec sha256sum {} + || echo '! incomplete'
+        } | sort | cmp -s - "$TASK_DIR/want"
     ) 2>>"$LOG"
 }
 # set_modes DIR: give the files the modes of the spec; tar and umask may have changed them.
 set_modes() {
     (
-        cd "$1" || exit 1
-        find . -type d -exec chmod 0755 {} + || exit 1
-        find . -type f -exec chmod 0644 {} + || exit 1
-        spec_files | sed -n 's/^0755 [0-9a-f]* [0-9]* //p' | while IFS= read -r name; do
-            chmod 0755 "$name" || exit 1
-        done
+        cd "$1" \
+            && find . -type d -exec chmod 0755 {} + \
+            && find . -type f -exec chmod 0644 {} + \
+            && spec_files spec | sed -n 's,^0755 [0-9a-f]* [0-9]* ,./,p' | xargs -r chmod 0755
     ) 2>>"$LOG"
 }
-sync_tree() { find "$1" -type f -exec sync {} + 2>>"$LOG" || sync; }
-
-# full_or_io DIR: tell a full disk from any other failure to write.
-full_or_io() {
-    free=$(df -kP "$ROOT" | awk 'NR==2 {print $4}')
-    [ "${free:-0}" -gt 64 ] || fail 14 no_space "$1"
-    fail 15 io_error "$1"
+sync_tree() {
+    find "$1" \( -type f -o -type d \) -exec sync {} + 2>>"$LOG" || { ! sync "$0" 2>/dev/null && sync; }
 }
-# current_version: what `current` points at; empty when it is no link into releases/.
+
+# both LEFT RIGHT: two functions joined by a pipe. A pipe tells only how its right end went; here either one fails it.
+both() {
+    left=$({ { "$1"; echo $? >&3; } | "$2" >&2; } 3>&1 2>>"$LOG") && [ "$left" = 0 ]
+}
+pack_tree() { tar -cf - -C "$tree" .; }
+# busybox's tar takes the umask off the modes of folders, also with -p, and leaves the topmost one as it is.
+unpack_tree() {
+    top=$(sed -n 's/^\([0-9a-f]*\) 0:0 [0-9:]* \.$/\1/p' "$TASK_DIR/old.tree")
+    (umask 0 && tar -xpf - -C "$tree" && chmod "$(printf '%04o' "$((0x$top & 07777))")" "$tree")
+}
+write_archive() { gzip -c >"$archive"; }
+read_archive() { gzip -dc <"$archive"; }
+
+# link_target: what `current` says; current_version: the release that it means, empty when it is no link to one.
+link_target() { [ ! -L "$ROOT/$SERVICE/current" ] || readlink "$ROOT/$SERVICE/current"; }
 current_version() {
-    [ -L "$ROOT/$SERVICE/current" ] || return 0
-    target=$(readlink "$ROOT/$SERVICE/current")
+    target=$(link_target)
     case $target in
         releases/*/* | releases/.*) ;;
-        releases/*) [ ! -d "$ROOT/$SERVICE/$target" ] || printf '%s\n' "${target#releases/}" ;;
+        releases/*)
+            [ ! -d "$ROOT/$SERVICE/$target" ] || [ -L "$ROOT/$SERVICE/$target" ] || printf '%s\n' "${target#releases/}"
+            ;;
     esac
 }
 # point_at VERSION: switch `current` in one rename; it is missing at no moment.
 point_at() {
     ln -sfn "releases/$1" "$ROOT/$SERVICE/.current.$TASK" 2>>"$LOG" \
         && mv -fT "$ROOT/$SERVICE/.current.$TASK" "$ROOT/$SERVICE/current" 2>>"$LOG" \
-        || full_or_io "cannot switch current"
-    sync_path "$ROOT/$SERVICE"
+        && sync_path "$ROOT/$SERVICE" \
+        || full_or_io "$ROOT/$SERVICE" "cannot switch current" "$ROOT/$SERVICE/.current.$TASK"
 }
