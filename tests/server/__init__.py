@@ -1,0 +1,1 @@
+"""The running product, from outside: the real server, real files, real signals."""
