@@ -11,7 +11,9 @@ from pathlib import Path
 _folder = tempfile.mkdtemp(prefix="sysmgr-test-")
 atexit.register(shutil.rmtree, _folder, ignore_errors=True)
 
-for _name in [name for name in os.environ if name.startswith("SYSMGR_") and name != "SYSMGR_REQUIRE"]:
+for _name in [
+    name for name in os.environ if name.startswith("SYSMGR_") and name not in ("SYSMGR_REQUIRE", "SYSMGR_FULL")
+]:
     del os.environ[_name]
 os.environ["SYSMGR_DATA_DIR"] = _folder
 Path(_folder, "static").mkdir()

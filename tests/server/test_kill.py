@@ -23,10 +23,6 @@ def stage() -> Iterator[tuple[Stage, float]]:
         yield made, made.measure()
 
 
-# Cleanup is not asked again of an item that is committed already: upgrades/engine/run.py, Drive._change.
-LEFT_BEHIND = pytest.mark.xfail(strict=False, reason="a kill between the commit and the cleanup leaves the payload")
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("first", range(0, MOMENTS, BATCH))
@@ -41,8 +37,6 @@ def test_a_killed_run_succeeds_once(stage: tuple[Stage, float], first: int) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "state", ["backing_up", "activating", "verifying", pytest.param("committed", marks=LEFT_BEHIND), "succeeded"]
-)
+@pytest.mark.parametrize("state", ["backing_up", "activating", "verifying", "committed", "succeeded"])
 def test_a_manager_killed_right_after_a_write(stage: tuple[Stage, float], state: str) -> None:
     stage[0].kill_manager_when(state)

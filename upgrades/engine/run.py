@@ -140,7 +140,7 @@ class Drive:
             except (HostUnreachable, PrecheckFailed):
                 return
 
-        await _all(fence(mine[0]) for mine in tasks.values() if any(t.item.state not in _ENDED for t in mine))
+        await _all(fence(mine[0]) for mine in tasks.values())
 
     async def _precheck(self, tasks: type_tasks) -> None:
         """Run the named checks on every host: each failure marks its item, and any one refuses the run."""
@@ -185,6 +185,8 @@ class Drive:
 
     async def _change(self, task: Task) -> None:
         if task.item.state in _ENDED:
+            if task.resumed and task.item.state != State.INCONSISTENT:
+                await task.clean()  # a former leader may have died between the end and its cleanup
             return
         if task.item.state in _NOT_BEGUN and (self.unusable is not None or self._reached()):
             await task.move(State.SKIPPED)

@@ -25,7 +25,8 @@ from upgrades.transports.base import Input, Result, Transport, Unreachable
 from .journal import Journal
 
 LOCK_BUSY, NAME_TAKEN, UNPROVEN = 13, 20, 21
-_LOCK_TRIES = 5
+# A step waits a minute for the host's lock; giving a rollback up would leave a state that nobody can prove.
+_LOCK_TRIES, _ROLLBACK_TRIES = 5, 30
 STEP_SECONDS = 1800.0
 State = UpgradeItem.State
 
@@ -56,7 +57,7 @@ class Task:
         """Run one step; raise HostUnreachable or StepFailed. Only a busy lock is tried again by itself."""
         host = self.item.host_ip
         call = (name, str(self.item.run.cluster_id), str(self.journal.term), str(self.item.pk), self.item.service_type)
-        for _ in range(_LOCK_TRIES):
+        for _ in range(_ROLLBACK_TRIES if name == "rollback" else _LOCK_TRIES):
             try:
                 result = await self.transport.run(*call, *words, stdin=stdin, seconds=self._seconds())
             except Unreachable as error:
@@ -69,11 +70,13 @@ class Task:
         raise StepFailed(step=name, host=host, reason=reason, code=result.code)
 
     def _seconds(self) -> float:
-        """How long a step may take at most: each hook may run twice (stop, then waiting for status)."""
+        """How long a step may take at most: a rollback may run each hook four times (both releases, and waiting
+        for status), and waits first for a hook that a killed step left behind."""
         if self.package is None:
             return STEP_SECONDS
         commands = self.manifest.services[self.item.service_type].commands.values()
-        return STEP_SECONDS + 2 * sum(command.seconds for command in commands)
+        limits = [command.seconds for command in commands]
+        return STEP_SECONDS + 4 * sum(limits) + max(limits, default=0) + 10
 
     def spec(self) -> bytes:
         """Return what the host keeps of this task: versions, files, hooks."""
