@@ -170,7 +170,7 @@ def send(
         except MailPeerFailed:
             raise
         except (OSError, smtplib.SMTPException, UnicodeError) as error:
-            if session.late.is_set() or isinstance(error, TimeoutError):
+            if session.late.is_set() or _timed_out(error):
                 raise MailPeerSilent(**params(session.stage)) from None
             raise MailPeerFailed(**params(session.stage, _reply(error, server))) from None
         finally:
@@ -209,6 +209,11 @@ def _converse(
     # The message is accepted: how the peer says good-bye changes nothing.
     with suppress(OSError, smtplib.SMTPException):
         client.quit()
+
+
+def _timed_out(error: BaseException | None) -> bool:
+    """Whether the socket's time ran out: smtplib may wrap that in an error of its own before the watchdog wakes."""
+    return isinstance(error, TimeoutError) or (error is not None and _timed_out(error.__context__))
 
 
 def _expect(answer: tuple[int, bytes]) -> None:

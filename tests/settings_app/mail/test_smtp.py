@@ -168,6 +168,13 @@ def test_peers_that_misbehave_end_within_the_session_s_time(
     assert time.monotonic() - begin < 10
 
 
+def test_silence_is_silence_also_when_the_socket_notices_it_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(smtp_module._Session, "cut", lambda session: None)
+    with misbehaving(silent) as port, pytest.raises(MailPeerSilent) as failed:
+        deliver(port, seconds=0.5)
+    assert failed.value.params["stage"] == "greeting"
+
+
 def test_a_closed_port_and_an_unknown_name() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
