@@ -12,9 +12,6 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from cluster.models import Cluster, LeaderLease
-from sysmgr import env
-from sysmgr.audit.services import SYSTEM
-from sysmgr.management import demo
 from tests.conftest import client_of
 from upgrades.intake import store
 from upgrades.models import HostHold, UpgradePackage, UpgradeRun
@@ -26,12 +23,9 @@ ITEM = {"host_ip": "10.30.12.55", "service_type": "storage"}
 
 
 @pytest.fixture
-def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, term: int) -> Client:
+def api(demo_api: Client) -> Client:
     """An administrator's client of the demo."""
-    monkeypatch.setattr(env, "DATA_DIR", tmp_path)
-    (tmp_path / "keys").mkdir()
-    demo.set_up(SYSTEM)
-    return client_of("administrator")
+    return demo_api
 
 
 def post(client: Client, body: Any, **headers: str) -> Any:

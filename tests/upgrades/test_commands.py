@@ -12,26 +12,14 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from cluster.models import Cluster, HostService
-from sysmgr import env
 from sysmgr.audit.models import AuditRow
-from sysmgr.audit.services import SYSTEM
-from sysmgr.management import demo
 from tests.together import at_once
 from tests.upgrades.engine.drive import go
 from upgrades.intake import store
 from upgrades.models import UpgradePackage, UpgradeRun
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("demo_cluster", "term")]
 IP = "10.30.12.55"
-
-
-@pytest.fixture(autouse=True)
-def demo_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, term: int) -> Cluster:
-    """The demo in a folder of the test's own."""
-    monkeypatch.setattr(env, "DATA_DIR", tmp_path)
-    (tmp_path / "keys").mkdir()
-    demo.set_up(SYSTEM)
-    return Cluster.objects.get()
 
 
 @pytest.fixture

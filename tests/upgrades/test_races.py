@@ -11,10 +11,7 @@ import pytest
 from django.test import Client
 
 from cluster.models import Cluster
-from sysmgr import env
 from sysmgr.audit.services import SYSTEM
-from sysmgr.management import demo
-from tests.conftest import client_of
 from tests.together import at_once
 from upgrades.intake import import_file, store
 from upgrades.models import HostHold, UpgradeItem, UpgradePackage, UpgradeRun
@@ -24,12 +21,9 @@ UPGRADE = "/v1/system/compute/version/upgrade"
 
 
 @pytest.fixture
-def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, term: int) -> Client:
+def api(demo_api: Client) -> Client:
     """An administrator's client of the demo."""
-    monkeypatch.setattr(env, "DATA_DIR", tmp_path)
-    (tmp_path / "keys").mkdir()
-    demo.set_up(SYSTEM)
-    return client_of("administrator")
+    return demo_api
 
 
 def test_a_host_is_held_by_exactly_one_of_many_requests(api: Client) -> None:

@@ -1,0 +1,29 @@
+"""What tests of upgrades share: the demo in a folder of the test's own, and an administrator's client of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from django.test import Client
+
+from cluster.models import Cluster
+from sysmgr import env
+from sysmgr.audit.services import SYSTEM
+from sysmgr.management import demo
+from tests.conftest import client_of
+
+
+@pytest.fixture
+def demo_cluster(db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cluster:
+    """The demo as a first start makes it."""
+    monkeypatch.setattr(env, "DATA_DIR", tmp_path)
+    (tmp_path / "keys").mkdir()
+    demo.set_up(SYSTEM)
+    return Cluster.objects.get()
+
+
+@pytest.fixture
+def demo_api(demo_cluster: Cluster, term: int) -> Client:
+    """An administrator's client of the demo; the test leads."""
+    return client_of("administrator")
