@@ -143,7 +143,9 @@ class Stage:
             found += set((self.root / service / "releases").iterdir()) - {
                 self.root / service / "releases" / name for name in (version, NEW)
             }
-        hidden = [path for path in self.server.data.rglob(".*") if path.suffix in (".part", ".partial", ".draft")]
+        # os.walk passes over a folder that is being removed while it looks; rglob raises.
+        names = [Path(folder, name) for folder, _, inside in os.walk(self.server.data) for name in inside]
+        hidden = [p for p in names if p.name.startswith(".") and p.suffix in (".part", ".partial", ".draft")]
         return [str(path) for path in (*found, *hidden)]
 
     def kill_manager_when(self, state: str) -> None:

@@ -85,9 +85,20 @@ def begin_upload(server: Product) -> socket.socket:
     token = server._token or server.log_in()["token"]
     head = f"POST {UPLOAD} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n{FORM}"
     connection = socket.create_connection(("127.0.0.1", server.port), timeout=15)
-    connection.sendall(f"{head}Content-Length: 9000000\r\n\r\n".encode() + PART + os.urandom(4_000_000))
-    until("the upload to begin", lambda: any(path.stat().st_size for path in quarantine(server)), 15)
+    try:
+        # Zeros, because random bytes hold the three bytes of the boundary now and then.
+        connection.sendall(f"{head}Content-Length: 9000000\r\n\r\n".encode() + PART + bytes(4_000_000))
+        until("the upload to begin", lambda: begun(server), 15)
+    except BaseException:
+        connection.close()
+        raise
     return connection
+
+
+def begun(server: Product) -> bool:
+    with contextlib.suppress(FileNotFoundError):
+        return any(path.stat().st_size for path in quarantine(server))
+    return False
 
 
 def quarantine(server: Product) -> list[Path]:

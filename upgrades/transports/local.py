@@ -54,7 +54,7 @@ class LocalTransport:
         except TimeoutError:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
+            await _ended(process)
             raise Unreachable(f"the step {words[0]} did not end within {seconds:.0f} s") from None
 
     async def _converse(self, process: asyncio.subprocess.Process, stdin: Input) -> Result:
@@ -68,6 +68,17 @@ class LocalTransport:
             return Result(await process.wait(), output.decode(errors="replace"))
         finally:
             feeding.cancel()
+
+
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    """Wait for a killed step, and for the end of its output: only then does asyncio let go of the pipes."""
+    assert process.stdout is not None
+    await process.wait()
+    # A hook that left the session may hold the pipe: it is not waited for.
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(2):
+            while await process.stdout.read(65536):
+                pass
 
 
 async def _feed(pipe: asyncio.StreamWriter, stdin: Input) -> None:
