@@ -55,10 +55,11 @@ texts: $(VENV)/.dev-stamp ## Collect and compile the admin's Chinese texts (need
 		&& sed -i '/^"POT-Creation-Date/d; /^"Report-Msgid-Bugs-To/d' locale/zh_Hans/LC_MESSAGES/django.po \
 		&& msgfmt -o locale/zh_Hans/LC_MESSAGES/django.mo locale/zh_Hans/LC_MESSAGES/django.po); done
 
-lock: $(VENV)/.dev-stamp ## Rebuild both lock files
+lock: $(VENV)/.dev-stamp ## Rebuild the lock files
 	@$(PY) -m pip install -q uv
 	@$(VENV)/bin/uv pip compile pyproject.toml -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements.lock
 	@$(VENV)/bin/uv pip compile pyproject.toml -q --extra dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -c requirements.lock -o requirements-dev.lock
+	@$(VENV)/bin/uv pip compile pyproject.toml -q --extra dev --extra bench --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -c requirements-dev.lock -o requirements-bench.lock
 
 clean: ## Remove caches and the virtual environment (never var)
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

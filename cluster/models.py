@@ -53,6 +53,11 @@ class Host(models.Model):
     root = models.CharField(
         _("folder"), max_length=255, help_text=_("The host's folder that holds its releases and backups.")
     )
+    labels = models.JSONField(_("labels"), default=list, blank=True)
+    ssh_port = models.PositiveIntegerField(_("SSH port"), default=22)
+    ssh_user = models.CharField(_("SSH user"), max_length=64, blank=True)
+    ssh_sudo = models.BooleanField(_("sudo"), default=False)
+    host_key = models.CharField(_("pinned host key"), max_length=1024, blank=True)
     create_time = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:
@@ -63,6 +68,7 @@ class Host(models.Model):
             models.UniqueConstraint(fields=["cluster", "host_ip"], name="host_address_once"),
             models.CheckConstraint(condition=Q(transport__in=["local", "ssh"]), name="host_transport_known"),
             models.CheckConstraint(condition=Q(root__startswith="/"), name="host_root_absolute"),
+            models.CheckConstraint(condition=Q(ssh_port__range=(1, 65535)), name="host_ssh_port_bounds"),
         ]
 
     def __str__(self) -> str:
@@ -74,7 +80,7 @@ class HostService(models.Model):
 
     host = models.ForeignKey(Host, on_delete=models.CASCADE, related_name="services", verbose_name=_("host"))
     service_type = models.CharField(_("service"), max_length=8, choices=ServiceType)
-    version = models.CharField(_("version"), max_length=64)
+    version = models.CharField(_("version"), max_length=64, blank=True)
     unmanaged = models.BooleanField(_("unmanaged"), default=False)
 
     class Meta:
@@ -83,6 +89,7 @@ class HostService(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["host", "service_type"], name="host_service_once"),
             models.CheckConstraint(condition=Q(service_type__in=ServiceType.values), name="host_service_type_known"),
+            models.CheckConstraint(condition=Q(unmanaged=True) | ~Q(version=""), name="host_service_version_known"),
         ]
 
     def __str__(self) -> str:

@@ -56,7 +56,13 @@ class Task:
     async def step(self, name: str, *words: str, stdin: Input = b"") -> Result:
         """Run one step; raise HostUnreachable or StepFailed. Only a busy lock is tried again by itself."""
         host = self.item.host_ip
-        call = (name, str(self.item.run.cluster_id), str(self.journal.term), str(self.item.pk), self.item.service_type)
+        call = (
+            name,
+            str(self.item.run.cluster_id),
+            str(self.journal.term),
+            str(self.item.task),
+            self.item.service_type,
+        )
         for _ in range(_ROLLBACK_TRIES if name == "rollback" else _LOCK_TRIES):
             try:
                 result = await self.transport.run(*call, *words, stdin=stdin, seconds=self._seconds())
@@ -209,11 +215,12 @@ def _name(version: str, moment: datetime) -> str:
 
 def claim_name(item: UpgradeItem) -> Backup:
     """Return the item's backup row, made with the first free minute of its host (contract §4)."""
-    existing = Backup.objects.filter(item=item).first()
+    existing = Backup.objects.filter(task=item.task).first()
     if existing is not None:
         return existing
     begin = timezone.now()
-    return _insert(Backup(host=item.host, service_type=item.service_type, item=item, begin_time=begin), begin, item)
+    backup = Backup(host=item.host, service_type=item.service_type, item=item, task=item.task, begin_time=begin)
+    return _insert(backup, begin, item)
 
 
 def _insert(backup: Backup, moment: datetime, item: UpgradeItem) -> Backup:

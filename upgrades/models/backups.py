@@ -29,6 +29,12 @@ class Backup(models.Model):
         UpgradeItem, on_delete=models.SET_NULL, null=True, related_name="backups", verbose_name=_("upgrade step")
     )
 
+    task = models.UUIDField(_("task"), null=True, unique=True, editable=False)
+    verified_time = models.DateTimeField(_("verified"), null=True)
+    remove_time = models.DateTimeField(
+        _("given up"), null=True, help_text=_("When its removal was decided; the row goes once the file is gone.")
+    )
+
     class Meta:
         verbose_name = _("backup")
         verbose_name_plural = _("backups")

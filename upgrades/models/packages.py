@@ -52,6 +52,8 @@ class UpgradePackage(models.Model):
     signed_by = models.CharField(_("signed by"), max_length=64)
     fingerprint = models.CharField(_("fingerprint"), max_length=64)
     release_notes = models.TextField(_("release notes"), blank=True)
+    withdrawn_time = models.DateTimeField(_("withdrawn"), null=True)
+    withdrawn_reason = models.CharField(_("reason"), max_length=255, blank=True)
     update_time = models.DateTimeField(_("last use or intake"))
     create_time = models.DateTimeField(_("created"), auto_now_add=True)
 

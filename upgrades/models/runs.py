@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
+from uuid import uuid4
 
 from django.db import models
 from django.db.models import Q
@@ -14,18 +14,45 @@ from .packages import UpgradePackage
 
 
 class UpgradeRun(models.Model):
-    """One request to upgrade host-services; driven by the leader through the states of design §6."""
+    """One request to change host-services; driven by the leader through the states of design §6."""
+
+    class Kind(models.TextChoices):
+        UPGRADE = "upgrade", _("upgrade")
+        BACKUP = "backup", _("backup")
+        RESTORE = "restore", _("restore")
+        ROLLBACK = "rollback", _("rollback")
 
     class State(models.TextChoices):
         PENDING = "pending", _("waiting")
         PRECHECKING = "prechecking", _("prechecking")
         RUNNING = "running", _("running")
+        PAUSING = "pausing", _("pausing")
+        PAUSED = "paused", _("paused")
+        CANCELLING = "cancelling", _("cancelling")
+        CANCELLED = "cancelled", _("cancelled")
         SUCCEEDED = "succeeded", _("succeeded")
         FAILED = "failed", _("failed")
 
-    uuid = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    class PausedBy(models.TextChoices):
+        OPERATOR = "operator", _("an operator")
+        THRESHOLD = "threshold", _("too many failures")
+
+    ENDED = (State.CANCELLED, State.SUCCEEDED, State.FAILED)
+
+    uuid = models.UUIDField(primary_key=True, default=uuid4, editable=False)
     cluster = models.ForeignKey(Cluster, on_delete=models.PROTECT, related_name="runs", verbose_name=_("cluster"))
+    kind = models.CharField(_("kind"), max_length=8, choices=Kind, default=Kind.UPGRADE)
     state = models.CharField(_("state"), max_length=16, choices=State, default=State.PENDING)
+    paused_by = models.CharField(_("paused by"), max_length=16, choices=PausedBy, blank=True)
+    prechecked = models.BooleanField(_("prechecked"), default=False)
+    origin = models.ForeignKey(
+        "self",
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="rollbacks",
+        verbose_name=_("takes back"),
+        help_text=_("The run whose changes this one takes back."),
+    )
     options = models.JSONField(_("options"), default=dict)
     author = models.CharField(_("author"), max_length=64)
     reason = models.CharField(_("reason"), max_length=255, blank=True)
@@ -43,14 +70,32 @@ class UpgradeRun(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=Q(
-                    state__in=["pending", "prechecking", "running", "succeeded", "failed"],
+                    state__in=[
+                        "pending",
+                        "prechecking",
+                        "running",
+                        "pausing",
+                        "paused",
+                        "cancelling",
+                        "cancelled",
+                        "succeeded",
+                        "failed",
+                    ],
                 ),
                 name="run_state_known",
             ),
             models.CheckConstraint(
-                condition=Q(state__in=["succeeded", "failed"], end_time__isnull=False)
-                | Q(~Q(state__in=["succeeded", "failed"]), end_time__isnull=True),
+                condition=Q(kind__in=["upgrade", "backup", "restore", "rollback"]), name="run_kind_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["cancelled", "succeeded", "failed"], end_time__isnull=False)
+                | Q(~Q(state__in=["cancelled", "succeeded", "failed"]), end_time__isnull=True),
                 name="run_ends_once",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["pausing", "paused"], paused_by__in=["operator", "threshold"])
+                | Q(~Q(state__in=["pausing", "paused"]), paused_by=""),
+                name="run_paused_by_somebody",
             ),
         ]
 
@@ -60,11 +105,16 @@ class UpgradeRun(models.Model):
     @property
     def rests(self) -> bool:
         """Whether nothing more happens by itself."""
-        return self.state in (self.State.SUCCEEDED, self.State.FAILED)
+        return self.ended or self.state == self.State.PAUSED
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is over, and its hosts are free."""
+        return self.state in self.ENDED
 
 
 class UpgradeItem(models.Model):
-    """One service of one host within a run; its uuid is the task under which the host keeps markers."""
+    """One service of one host within a run."""
 
     class State(models.TextChoices):
         PENDING = "pending", _("waiting")
@@ -80,8 +130,10 @@ class UpgradeItem(models.Model):
         SKIPPED = "skipped", _("skipped")
         INCONSISTENT = "inconsistent", _("unproven: needs a person")
 
-    uuid = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    uuid = models.UUIDField(primary_key=True, default=uuid4, editable=False)
     run = models.ForeignKey(UpgradeRun, on_delete=models.CASCADE, related_name="items", verbose_name=_("upgrade run"))
+    # Under this name the host keeps its markers; another try is another task.
+    task = models.UUIDField(_("task"), default=uuid4, unique=True, editable=False)
     ordinal = models.PositiveIntegerField(_("place"))
     # Names stand beside the references: what was done stays told when a host or a package is gone.
     host = models.ForeignKey(Host, on_delete=models.SET_NULL, null=True, related_name="items", verbose_name=_("host"))
@@ -91,6 +143,14 @@ class UpgradeItem(models.Model):
         UpgradePackage, on_delete=models.SET_NULL, null=True, related_name="items", verbose_name=_("package")
     )
     package_name = models.CharField(_("package name"), max_length=128)
+    source = models.ForeignKey(
+        "upgrades.Backup",
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="restored_by",
+        verbose_name=_("backup"),
+        help_text=_("The backup that a restore or a rollback brings back."),
+    )
     from_version = models.CharField(_("from version"), max_length=64)
     to_version = models.CharField(_("to version"), max_length=64)
     state = models.CharField(_("state"), max_length=16, choices=State, default=State.PENDING)
