@@ -1,11 +1,15 @@
-"""Writing events, in the transaction that causes them."""
+"""Writing events, in the transaction that causes them, and giving them their numbers afterwards."""
 
 from __future__ import annotations
 
 from typing import Any
 from uuid import UUID
 
-from .models import Event
+from django.db import transaction
+
+from .models import Cursor, Event
+
+_BATCH = 500
 
 
 def emit(
@@ -28,3 +32,35 @@ def emit(
         severity=severity,
         data=data,
     )
+
+
+def number() -> int:
+    """Number the events that are committed and have none yet; return how many. Call it outside a transaction.
+
+    One at a time: whoever numbers holds the cursor's row to its commit, so numbers become visible in their order,
+    and an event of a transaction that commits later gets a higher one, whatever its primary key is.
+    """
+    done = 0
+    while Event.objects.filter(number=None).exists():
+        count = _number_batch()
+        done += count
+        if count < _BATCH:
+            break
+    return done
+
+
+@transaction.atomic
+def _number_batch() -> int:
+    cursor = held_cursor(Cursor.STREAM)
+    waiting = list(Event.objects.filter(number=None).order_by("id").only("id")[:_BATCH])
+    for place, event in enumerate(waiting, start=cursor.number + 1):
+        event.number = place
+    Event.objects.bulk_update(waiting, ["number"])
+    Cursor.objects.filter(pk=cursor.pk).update(number=cursor.number + len(waiting))
+    return len(waiting)
+
+
+def held_cursor(name: str) -> Cursor:
+    """Return a cursor's row, locked to the end of the transaction (SQLite's transactions wait at their begin)."""
+    Cursor.objects.get_or_create(name=name)
+    return Cursor.objects.select_for_update().get(name=name)

@@ -15,12 +15,14 @@ from django.db.migrations.executor import MigrationExecutor
 
 from cluster.clock import database_now
 from cluster.members import member_list
-from sysmgr import env
-from sysmgr.accounts.passwords import first_password_file
+from sysmgr import env, jobs
+from sysmgr.accounts.passwords import first_password_files
+from sysmgr.management import retention
+from upgrades import backup_retention
 
 OK, WARNING, FAILED = "ok", "warning", "failed"
-_LEAST_FREE = 1024 * 1024 * 1024
-_MANAGER_CONNECTIONS = 3
+LEAST_FREE = 1024 * 1024 * 1024
+_MANAGER_CONNECTIONS = 3  # and one for each periodic job
 _MOST_SKEW_SECONDS = 2.0
 
 
@@ -46,6 +48,9 @@ def examine() -> Iterator[Finding]:
         "connections": _connections,
         "static files": _static,
         "password": _password,
+        "switches": _switches,
+        "rows": _rows,
+        "backups": _backups,
     }
     for name, check in checks.items():
         try:
@@ -87,7 +92,7 @@ def _others_may_read(path: Path) -> bool:
 def _disk() -> Finding:
     free = shutil.disk_usage(env.DATA_DIR).free
     text = f"{free // (1024 * 1024)} MiB are free below {env.DATA_DIR}"
-    if free < _LEAST_FREE:
+    if free < LEAST_FREE:
         return Finding("disk", WARNING, text, "Make room: packages, backups and the database need it.")
     return Finding("disk", OK, text)
 
@@ -108,7 +113,7 @@ def _leader() -> Finding:
 
 
 def _connections() -> Finding:
-    wanted = env.WEB_WORKERS * env.WEB_THREADS + _MANAGER_CONNECTIONS
+    wanted = env.WEB_WORKERS * env.WEB_THREADS + _MANAGER_CONNECTIONS + len(jobs.registered())
     if connection.vendor != "postgresql":
         return Finding("connections", OK, f"{connection.vendor} has no bound")
     with connection.cursor() as cursor:
@@ -127,7 +132,25 @@ def _static() -> Finding:
 
 
 def _password() -> Finding:
-    if first_password_file().exists():
-        hint = "Change the password of admin (in the admin, or `manage.py changepassword admin`); the file goes then."
-        return Finding("password", WARNING, f"the first one still lies in {first_password_file()}", hint)
+    if files := first_password_files():
+        hint = "Change that user's password (in the admin, or `manage.py changepassword <user>`); the file goes then."
+        return Finding("password", WARNING, f"a first one still lies in {', '.join(map(str, files))}", hint)
     return Finding("password", OK, "no first password lies about")
+
+
+def _switches() -> Finding:
+    if env.REVEAL_SECRETS:
+        hint = "Unset SYSMGR_REVEAL_SECRETS as soon as no client needs it; each reveal is in the audit."
+        return Finding("switches", WARNING, "administrators are shown stored passwords in clear", hint)
+    if env.LEGACY_LOGIN:
+        return Finding("switches", WARNING, "SYSMGR_LEGACY_LOGIN is not there yet and changes nothing", "Unset it.")
+    on = [name for name, is_on in (("ALWAYS_200", env.ALWAYS_200), ("LENIENT_KEYS", env.LENIENT_KEYS)) if is_on]
+    return Finding("switches", OK, f"on for old clients: {', '.join(on)}" if on else "none is on for old clients")
+
+
+def _rows() -> Finding:
+    return Finding("rows", OK, retention.told())
+
+
+def _backups() -> Finding:
+    return Finding("backups", OK, backup_retention.told())

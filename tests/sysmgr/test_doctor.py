@@ -15,7 +15,20 @@ from cluster.leader import Lease
 from sysmgr import env
 from sysmgr.management import health
 
-CHECKS = ["database", "migrations", "keys", "disk", "clock", "leader", "connections", "static files", "password"]
+CHECKS = [
+    "database",
+    "migrations",
+    "keys",
+    "disk",
+    "clock",
+    "leader",
+    "connections",
+    "static files",
+    "password",
+    "switches",
+    "rows",
+    "backups",
+]
 
 
 @pytest.fixture
@@ -58,7 +71,7 @@ def test_what_is_wrong_is_named_with_what_to_do(well: Path, monkeypatch: pytest.
     from cluster.models import LeaderLease
 
     LeaderLease.objects.update(expires_at=None)
-    monkeypatch.setattr(health, "_LEAST_FREE", 1 << 62)
+    monkeypatch.setattr(health, "LEAST_FREE", 1 << 62)
     findings = {finding["check"]: finding for finding in json.loads(doctor("--json")[0])}
     states = {name: finding["state"] for name, finding in findings.items()}
     assert states == {

@@ -15,6 +15,7 @@ from django.db import DatabaseError, close_old_connections
 
 from cluster.leader import Lease, LostLeadership, ManagerRunning
 from sysmgr import env
+from sysmgr.management import housekeeping
 from sysmgr.management.supervisor import exit_when_orphaned
 from upgrades.engine.worker import Engine
 
@@ -82,6 +83,7 @@ class Command(BaseCommand):
                 elif lease.acquire():
                     log.info("leading with term %d", lease.term)
                     threading.Thread(target=work, args=(lease.term,), daemon=True).start()
+                    housekeeping.start(lambda: lease.acting)
             except LostLeadership:
                 log.warning("lost the lead; starting anew")
                 os._exit(EXIT_LOST)
