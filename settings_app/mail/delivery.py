@@ -11,12 +11,12 @@ from cluster.models import Cluster
 from settings_app.models import MailSetting
 from settings_app.sections import changed_columns
 from settings_app.services import check_mail_password
-from sysmgr import env
 from sysmgr.api.fields import invalid_model
 from sysmgr.audit.services import Actor, record
 from sysmgr.errors import InvalidInput, Problem, SysmgrError
 
-from .smtp import SmtpServer, build_message, send
+from .sender import server_of
+from .smtp import build_message, send
 
 
 def send_test(cluster: Cluster, given: Mapping[str, Any], receiver: str, actor: Actor) -> None:
@@ -46,15 +46,3 @@ def send_test(cluster: Cluster, given: Mapping[str, Any], receiver: str, actor: 
         record(actor, "mail.test", f"cluster {cluster.pk}", result="failed")
         raise
     record(actor, "mail.test", f"cluster {cluster.pk}")
-
-
-def server_of(row: MailSetting) -> SmtpServer:
-    """Return the server that a mail section names."""
-    return SmtpServer(
-        host=row.smtp_server_ip,
-        port=row.smtp_server_port,
-        tls=row.smtp_tls_enabled,
-        account=row.smtp_account,
-        password=row.smtp_password.reveal(),
-        ca_file=env.SMTP_CA_FILE,
-    )

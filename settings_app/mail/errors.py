@@ -67,3 +67,30 @@ def params(stage: str, reply: str = "") -> dict[str, Any]:
         "advice": advice,
         "advice_cn": advice_cn,
     }
+
+
+class MailNotFound(SysmgrError):
+    scode = 3030
+    status = 404
+    message = "There is no such mail in the cluster's outbox."
+    message_cn = "该集群的发件箱中没有此邮件。"
+    next_step = "mail/outbox/list shows what is there; mail that was sent is removed after some time."
+    next_step_cn = "可通过 mail/outbox/list 查看；已发送的邮件会在一段时间后删除。"
+
+
+class MailUnderWay(SysmgrError):
+    scode = 3031
+    status = 409
+    message = "The mail is being sent at this moment."
+    message_cn = "邮件正在发送。"
+    next_step = "Look again in some seconds; mail/outbox/inspect shows what became of it."
+    next_step_cn = "请数秒后通过 mail/outbox/inspect 查看结果。"
+
+
+class MailAlreadySent(SysmgrError):
+    scode = 3032
+    status = 409
+    message = "The mail was sent already."
+    message_cn = "邮件已发送。"
+    next_step = "Nothing is left to do."
+    next_step_cn = "无需再次操作。"

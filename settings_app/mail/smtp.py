@@ -41,14 +41,21 @@ class SmtpServer:
         return context
 
 
-def build_message(*, sender_mail: str, sender_name: str, receiver: str, subject: str, text: str) -> EmailMessage:
+def new_message_id(sender_mail: str) -> str:
+    """Return a Message-ID in the sender's domain."""
+    return make_msgid(domain=sender_mail.rpartition("@")[2] or "sysmgr.invalid")
+
+
+def build_message(
+    *, sender_mail: str, sender_name: str, receiver: str, subject: str, text: str, message_id: str = ""
+) -> EmailMessage:
     """Return a mail whose headers the email package has checked and encoded."""
     message = EmailMessage()
     message["From"] = Address(display_name=sender_name, addr_spec=sender_mail)
     message["To"] = Address(addr_spec=receiver)
     message["Subject"] = subject
     message["Date"] = formatdate(localtime=False)
-    message["Message-ID"] = make_msgid(domain=sender_mail.rpartition("@")[2] or "sysmgr.invalid")
+    message["Message-ID"] = message_id or new_message_id(sender_mail)
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(text)
     return message

@@ -3,6 +3,7 @@
 from .access import AccessControlPolicy
 from .login import LoginPolicy, MultiAuthenticationSetting, PasswordComplexityPolicy
 from .mail import MailSetting
+from .outbox import OutboxMail
 from .rest import FrontStyleSetting, SnmpSettings, SnmpTarget, StorageSetting
 from .revision import SettingRevision
 
@@ -12,6 +13,7 @@ __all__ = [
     "LoginPolicy",
     "MailSetting",
     "MultiAuthenticationSetting",
+    "OutboxMail",
     "PasswordComplexityPolicy",
     "SettingRevision",
     "SnmpSettings",
