@@ -1,4 +1,4 @@
-"""The API door of the cluster app: version and members; and the two health checks."""
+"""The API door of the cluster app: version and members, clusters and hosts; and the two health checks."""
 
 from __future__ import annotations
 
@@ -12,10 +12,24 @@ from django.views.decorators.http import require_safe
 from rest_framework.response import Response
 
 from sysmgr.api.envelope import ok, version_ok
+from sysmgr.api.fields import validated
+from sysmgr.api.idempotency import idempotent
+from sysmgr.api.paging import page_of
 from sysmgr.api.views import ApiViewSet
 from sysmgr.build import version_line
+from sysmgr.errors import InvalidInput, Problem
 
+from . import host_services, selectors, services
 from .members import leader_known, member_list
+from .serializers import (
+    ClusterInput,
+    ClusterNamedInput,
+    ClusterUpdateInput,
+    HostInput,
+    HostNamedInput,
+    HostUpdateInput,
+)
+from .views import ClusterViewSet
 
 _migrated = False
 
@@ -30,6 +44,79 @@ class SystemViewSet(ApiViewSet):
     def members(self, request: Any) -> Response:
         """Tell who leads and who could."""
         return ok(member_list())
+
+
+class ClustersViewSet(ClusterViewSet):
+    """`/v1/system/cluster/...`."""
+
+    def list(self, request: Any) -> Response:
+        """List clusters by name."""
+        return ok(selectors.cluster_list(page_of(self, request)))
+
+    @idempotent
+    def create(self, request: Any) -> Response:
+        """Make a cluster."""
+        body = validated(ClusterInput, request.data)
+        confirmed = body["confirm_lockout"]
+        made = services.create_cluster(body["name"], self.gate(request).actor, confirm_lockout=confirmed)
+        return ok(selectors.cluster_facts(made))
+
+    @idempotent
+    def update(self, request: Any) -> Response:
+        """Rename a cluster or make it the default one."""
+        body = validated(ClusterUpdateInput, request.data)
+        changed = services.update_cluster(
+            self.cluster(request, request.data),
+            self.gate(request).actor,
+            name=body.get("name"),
+            default=body.get("default", False),
+            confirm_lockout=body["confirm_lockout"],
+        )
+        return ok(selectors.cluster_facts(changed))
+
+    @idempotent
+    def remove(self, request: Any) -> Response:
+        """Remove a cluster; it must be named, so that nobody removes the default one by leaving it out."""
+        validated(ClusterNamedInput, request.data)
+        if self.named_cluster(request, request.data) is None:
+            raise InvalidInput([Problem("cluster_uuid", "is required", "为必填项")])
+        services.remove_cluster(self.cluster(request, request.data), self.gate(request).actor)
+        return ok({})
+
+
+class HostViewSet(ClusterViewSet):
+    """`/v1/system/host/...`."""
+
+    def list(self, request: Any) -> Response:
+        """List a cluster's hosts by address."""
+        return ok(selectors.host_list(self.read_cluster(request), page_of(self, request)))
+
+    def inspect(self, request: Any) -> Response:
+        """Show one host."""
+        return ok(selectors.inspect_host(self.read_cluster(request), self.query(request, "host_ip")))
+
+    @idempotent
+    def create(self, request: Any) -> Response:
+        """Add a host."""
+        body = validated(HostInput, request.data)
+        cluster = self.cluster(request, request.data)
+        host = host_services.create_host(cluster, body, self.gate(request).actor)
+        return ok(selectors.inspect_host(cluster.pk, host.host_ip))
+
+    @idempotent
+    def update(self, request: Any) -> Response:
+        """Change a host."""
+        body = validated(HostUpdateInput, request.data)
+        cluster = self.cluster(request, request.data)
+        host = host_services.update_host(cluster, body, self.gate(request).actor)
+        return ok(selectors.inspect_host(cluster.pk, host.host_ip))
+
+    @idempotent
+    def remove(self, request: Any) -> Response:
+        """Forget a host."""
+        body = validated(HostNamedInput, request.data)
+        cluster = self.cluster(request, request.data)
+        return ok(host_services.remove_host(cluster, body["host_ip"], self.gate(request).actor))
 
 
 @csrf_exempt

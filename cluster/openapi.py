@@ -1,0 +1,134 @@
+"""What the API's description says of version, members, clusters, hosts and alerts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from sysmgr.api import schema
+from sysmgr.api.schema import Answer, describe, moment, refine, string, strings, whole
+from sysmgr.events.errors import AlertNotFound
+from sysmgr.events.models import Event
+
+from . import errors
+from .alerts import AcknowledgeInput
+from .models import Host, ServiceType
+from .serializers import (
+    ClusterInput,
+    ClusterNamedInput,
+    ClusterUpdateInput,
+    HostFieldsInput,
+    HostInput,
+    HostNamedInput,
+    HostUpdateInput,
+)
+
+
+class Version(Answer):
+    """`<version>  @python<x.y.z> <os>/<arch>  SRC#<commit>  CMN#<digest of the dependency lock>`."""
+
+    version = serializers.RegexField(r"^\S+  @python\d+\.\d+\.\d+\S* \S+/\S+  SRC#[0-9a-f]{40}  CMN#[0-9a-f]{40}$")
+
+
+class Members(Answer):
+    """`leader` is "" and `ready` false while nobody leads; `candidates` are all live members."""
+
+    leader = string()
+    candidates = strings()
+    ready = serializers.BooleanField()
+    alias_source = string()
+
+
+class ClusterFacts(Answer):
+    """A cluster; the default one is meant where a call names none."""
+
+    cluster_uuid = serializers.UUIDField()
+    name = string()
+    default = serializers.BooleanField()
+    create_time = moment()
+
+
+class HostService(Answer):
+    """A service of a host and the version that it is known to run."""
+
+    service_type = serializers.ChoiceField(ServiceType.values)
+    version = string()
+    unmanaged = serializers.BooleanField()
+
+
+class HostFacts(Answer):
+    """A host; `held_by` is the run that works on it, or the empty string."""
+
+    host_ip = string()
+    transport = serializers.ChoiceField(Host.Transport.values)
+    root: Any = string()
+    services = HostService(many=True)
+    labels = strings()
+    ssh_port = whole()
+    ssh_user = string()
+    ssh_sudo = serializers.BooleanField()
+    host_key = string()
+    held_by = string()
+    create_time = moment()
+
+
+class HostRemoved(Answer):
+    """What was forgotten with the host; its files stay where they are."""
+
+    host_ip = string()
+    forgotten_backups = whole()
+
+
+class AlertFacts(Answer):
+    """One trouble, from its first notice to its end; `cluster_uuid` is "" when it is the installation's."""
+
+    alert_uuid = serializers.UUIDField()
+    key = string()
+    cluster_uuid = string()
+    state = serializers.ChoiceField(["open", "closed"])
+    severity = serializers.ChoiceField(Event.Severity.values)
+    message = string()
+    message_cn = string()
+    count = whole()
+    open_time = moment()
+    last_time = moment()
+    close_time = moment(allow_null=True)
+    acknowledge_time = moment(allow_null=True)
+    acknowledge_by = string()
+
+
+refine(HostFieldsInput, "host_ip", pattern="^[0-9A-Fa-f.:]{2,45}$")
+refine(HostFieldsInput, "ssh_user", pattern=r"^([A-Za-z_][A-Za-z0-9_.-]*\$?)?$")
+refine(HostFieldsInput, "host_key", pattern="^([a-z0-9@.-]+ [A-Za-z0-9+/]+={0,2}( [^ ].*)?)?$")
+refine(HostFieldsInput, "labels", uniqueItems=True)
+refine(HostFieldsInput, "services", uniqueItems=True)
+refine(
+    ClusterInput,
+    "name",
+    pattern=r"^[^\s\u0000-\u001f\u007f-\u009f]([^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f])?$",
+)
+refine(ClusterUpdateInput, "default", const=True)
+
+NAME = schema.text("filter_name", "Only what has this text in its name.")
+HOST = schema.text("host_ip", "The host.", required=True, minLength=1)
+
+describe("version", answer=Version, envelope="version", cluster=False)
+describe("member/list", answer=Members, cluster=False)
+
+describe("cluster/list", answer=ClusterFacts, many=True, query=[*schema.paging(), NAME], cluster=False)
+CLUSTER_ERRORS = schema.errors_of(errors, "Cluster")
+describe("cluster/create", request=ClusterInput, answer=ClusterFacts, errors=CLUSTER_ERRORS, cluster=False)
+describe("cluster/update", request=ClusterUpdateInput, answer=ClusterFacts, errors=CLUSTER_ERRORS)
+describe("cluster/remove", request=ClusterNamedInput, errors=CLUSTER_ERRORS)
+
+HOST_ERRORS = schema.errors_of(errors, "Host")
+describe("host/list", answer=HostFacts, many=True, query=[*schema.paging(), NAME])
+describe("host/inspect", answer=HostFacts, query=[HOST], errors=[errors.HostNotFound])
+describe("host/create", request=HostInput, answer=HostFacts, errors=HOST_ERRORS)
+describe("host/update", request=HostUpdateInput, answer=HostFacts, errors=HOST_ERRORS)
+describe("host/remove", request=HostNamedInput, answer=HostRemoved, errors=HOST_ERRORS)
+
+STATE = schema.text("state", "Only those in this state.", enum=["open", "closed"])
+describe("alert/list", answer=AlertFacts, many=True, query=[*schema.paging(), NAME, STATE])
+describe("alert/acknowledge", request=AcknowledgeInput, answer=AlertFacts, errors=[AlertNotFound])
