@@ -2,33 +2,71 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from django.core.exceptions import SuspiciousOperation
 from django.db import connection
-from django.http import UnreadablePostError
+from django.http import HttpResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 from rest_framework.response import Response
 
+from cluster.models import Cluster
 from cluster.views import ClusterViewSet
 from sysmgr.api.bodies import receiving
-from sysmgr.api.envelope import ok, package_list_ok
+from sysmgr.api.envelope import ok
+from sysmgr.api.fields import validated
 from sysmgr.api.strict_json import printable
 from sysmgr.errors import InvalidInput, MalformedBody, Problem, UnsupportedMediaType
-from upgrades import selectors
+from upgrades import listing, selectors, store_services
+from upgrades.package_serializers import PackageInput
 from upgrades.upload import QuarantineHandler
 
 
 class PackageViewSet(ClusterViewSet):
     """`/v1/system/upgrade_package/...`."""
 
-    def list(self, request: Any) -> Response:
+    def list(self, request: Any) -> HttpResponse:
         """Show packages and what each host runs and could run."""
-        return package_list_ok(selectors.package_list(self.read_cluster(request)))
+        return HttpResponse(listing.rendered(self.read_cluster(request)), content_type="application/json")
 
     def current(self, request: Any) -> Response:
         """Show the package that the cluster runs."""
         return ok(selectors.current_package(self.read_cluster(request)))
+
+    def inspect(self, request: Any) -> Response:
+        """Show one package."""
+        return ok(selectors.inspect_package(self.read_cluster(request), self.query(request, "package_name")))
+
+    def verify(self, request: Any) -> Response:
+        """Compare the store's file with what was taken in."""
+        body, cluster = self._package(request)
+        package = selectors.find_package(cluster.pk, body["package_name"])
+        shown = selectors.inspected(package)
+        findings = store_services.verify(cluster, package, self.gate(request).actor)
+        return ok({**shown, "findings": [asdict(finding) for finding in findings]})
+
+    def withdraw(self, request: Any) -> Response:
+        """Let no new run use a package."""
+        body, cluster = self._package(request)
+        store_services.withdraw(cluster, body["package_name"], body["reason"], self.gate(request).actor)
+        return ok({})
+
+    def reinstate(self, request: Any) -> Response:
+        """Let new runs use a package again."""
+        body, cluster = self._package(request)
+        store_services.reinstate(cluster, body["package_name"], body["reason"], self.gate(request).actor)
+        return ok({})
+
+    def remove(self, request: Any) -> Response:
+        """Remove a package that no run under way uses."""
+        body, cluster = self._package(request)
+        store_services.remove(cluster, body["package_name"], body["reason"], self.gate(request).actor)
+        return ok({})
+
+    def _package(self, request: Any) -> tuple[dict[str, Any], Cluster]:
+        body = validated(PackageInput, request.data)
+        return body, self.cluster(request, request.data)
 
     def upload(self, request: Any) -> Response:
         """Take a package in from a multipart form: `file`, and the cluster in the form or the query."""
