@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import os
 import re
 import shutil
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,17 +17,20 @@ from django.db.models import Q
 from django.utils import timezone
 
 from cluster.models import Cluster
+from cluster.services import locked
 from sysmgr import env
 from sysmgr.api.fields import StrictUUIDField
 from sysmgr.audit.services import Actor, record
 from sysmgr.events.services import emit
 
+from .digests import Digests, digests_of
 from .errors import NoSpaceForPackage, PackageExists, PackageNameWrong
 from .models import PackagePayload, TrustedKey, UpgradePackage
 from .package.build import package_name
 from .package.inspect import Inspection, inspect_package
 from .package.names import version_fault
 from .package.sign import load_public_key
+from .trust import living
 
 BLOCK = 1024 * 1024
 DEMO_KEY_FILE = "demo-signing.pem"  # below <data dir>/keys; made per installation
@@ -44,14 +47,21 @@ class Intake:
 
     def __init__(self, name: str, *, expected_size: int = 0) -> None:
         self.name = name
-        folder = env.DATA_DIR / "quarantine"
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder = quarantine()
         sweep_quarantine()
-        if shutil.disk_usage(folder).free < expected_size + _RESERVE:
+        if lacks_space(expected_size):
             raise NoSpaceForPackage("file")
         self.path, self._file = _locked_file(folder)
-        self._sha256, self._md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
-        self.size = 0
+
+    @classmethod
+    def adopt(cls, name: str, path: Path, whole: BinaryIO) -> Intake:
+        """Take in a whole file that lies below the data dir, by a second name for it: the first one stays, and with
+        it the bytes, whatever ends this process. `whole` is that file, locked: this keeps sweeps away here too."""
+        intake = cls.__new__(cls)
+        intake.name, intake.path = name, quarantine() / str(uuid.uuid4())
+        intake._file = os.fdopen(os.dup(whole.fileno()), "rb")
+        os.link(path, intake.path)
+        return intake
 
     def write(self, block: bytes) -> None:
         """Take one block; raise NoSpaceForPackage when the disk is full."""
@@ -60,28 +70,40 @@ class Intake:
         except OSError:
             self.abort()
             raise NoSpaceForPackage("file") from None
-        self._sha256.update(block)
-        self._md5.update(block)
-        self.size += len(block)
 
     def abort(self) -> None:
         """Remove what was taken so far."""
-        self._file.close()
+        with contextlib.suppress(OSError):  # a full disk may refuse what is still buffered
+            self._file.close()
         self.path.unlink(missing_ok=True)
 
-    def finish(self, cluster: Cluster, actor: Actor) -> UpgradePackage:
-        """Check the package and accept it for `cluster`, or raise why not; either way quarantine is empty then."""
+    def finish(
+        self, cluster: Cluster, actor: Actor, accepted: Callable[[UpgradePackage], None] = lambda package: None
+    ) -> UpgradePackage:
+        """Check the package and accept it for `cluster`, or raise why not; either way quarantine is empty then.
+        `accepted` is called in the transaction that accepts it."""
         try:
-            self._file.flush()
-            os.fsync(self._file.fileno())
+            self._flush()
             keys = trusted_keys(cluster)
-            inspection = inspect_package(self.path, {k.fingerprint: load_public_key(k.public_key) for k in keys})
-            name = package_name(inspection.manifest.version)
-            self._check_name(name)
-            signer = next(key for key in keys if key.fingerprint == inspection.signed_by)
-            return self._accept(cluster, name, inspection, signer, actor)
+            # Disk and digests take other cores than the inspection: syncing, hashing, inflating let go of the GIL.
+            with digests_of(self.path, sync=True) as digests:
+                inspection = inspect_package(self.path, {k.fingerprint: load_public_key(k.public_key) for k in keys})
+                name = package_name(inspection.manifest.version)
+                self._check_name(name)
+                signer = next(key for key in keys if key.fingerprint == inspection.signed_by)
+                try:
+                    found = digests()
+                except OSError:
+                    raise NoSpaceForPackage("file") from None
+            return self._accept(cluster, name, inspection, signer, found, actor, accepted)
         finally:
             self.abort()
+
+    def _flush(self) -> None:
+        try:
+            self._file.flush()
+        except OSError:
+            raise NoSpaceForPackage("file") from None
 
     def _check_name(self, expected: str) -> None:
         """Refuse a file that claims to be another version; any other name says nothing, the manifest does."""
@@ -91,24 +113,31 @@ class Intake:
 
     @transaction.atomic
     def _accept(
-        self, cluster: Cluster, name: str, inspection: Inspection, signer: TrustedKey, actor: Actor
+        self,
+        cluster: Cluster,
+        name: str,
+        inspection: Inspection,
+        signer: TrustedKey,
+        found: Digests,
+        actor: Actor,
+        accepted: Callable[[UpgradePackage], None],
     ) -> UpgradePackage:
-        Cluster.objects.select_for_update().get(pk=cluster.pk)
-        digest = self._sha256.hexdigest()
+        locked(cluster.pk)
         existing = UpgradePackage.objects.filter(cluster=cluster, package_name=name).first()
         if existing is not None:
-            if existing.sha256 != digest:
+            if existing.sha256 != found.sha256:
                 raise PackageExists("file", name=name)
             self._publish(store(cluster) / name)  # the same again also mends a store that lost or spoilt it
+            accepted(existing)
             return existing
         manifest = inspection.manifest
         package = UpgradePackage.objects.create(
             cluster=cluster,
             package_name=name,
             version=manifest.version,
-            md5=self._md5.hexdigest(),
-            sha256=digest,
-            size=self.size,
+            md5=found.md5,
+            sha256=found.sha256,
+            size=found.size,
             signed_by=signer.name,
             fingerprint=signer.fingerprint,
             release_notes=manifest.release_notes,
@@ -131,7 +160,9 @@ class Intake:
             cluster_uuid=cluster.pk,
         )
         self._publish(store(cluster) / name)
-        record(actor, "package.accept", f"package {name}", changes=[{"path": "sha256", "from": None, "to": digest}])
+        accepted(package)
+        changes = [{"path": "sha256", "from": None, "to": found.sha256}]
+        record(actor, "package.accept", f"package {name}", changes=changes)
         return package
 
     def _publish(self, target: Path) -> None:
@@ -144,10 +175,21 @@ class Intake:
             os.close(handle)
 
 
+def quarantine() -> Path:
+    """Return the folder of what is being taken in."""
+    folder = env.DATA_DIR / "quarantine"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder
+
+
+def lacks_space(size: int) -> bool:
+    """Whether the disk is too full for so many bytes more."""
+    return shutil.disk_usage(env.DATA_DIR).free < size + _RESERVE
+
+
 def trusted_keys(cluster: Cluster) -> list[TrustedKey]:
     """Return the keys whose packages this cluster accepts now."""
-    living = Q(expire_time=None) | Q(expire_time__gt=timezone.now())
-    return list(TrustedKey.objects.filter(living, Q(cluster=cluster) | Q(cluster=None)))
+    return list(TrustedKey.objects.filter(living(), Q(cluster=cluster) | Q(cluster=None)))
 
 
 def import_file(cluster: Cluster, path: Path, actor: Actor) -> UpgradePackage:
@@ -187,11 +229,14 @@ def sweep() -> None:
     sweep_quarantine()
     for path in (env.DATA_DIR / "packages").glob("*/*"):
         cluster = StrictUUIDField.parse(path.parent.name)
-        packages = UpgradePackage.objects.filter(cluster=cluster, package_name=path.name)
-        if cluster is None or packages.exists():
-            continue
-        with transaction.atomic():
-            # Packages are published under this lock: now the row is there or will never be.
-            list(Cluster.objects.select_for_update().filter(pk=cluster))
-            if not packages.exists():
-                path.unlink(missing_ok=True)
+        if cluster and not UpgradePackage.objects.filter(cluster=cluster, package_name=path.name).exists():
+            sweep_file(cluster, path.name)
+
+
+@transaction.atomic
+def sweep_file(cluster_uuid: uuid.UUID, name: str) -> None:
+    """Remove a store file unless it is a row's: packages are published and removed under the cluster's lock, so here
+    the row is there or will never be."""
+    list(Cluster.objects.select_for_update().filter(pk=cluster_uuid))
+    if not UpgradePackage.objects.filter(cluster=cluster_uuid, package_name=name).exists():
+        (env.DATA_DIR / "packages" / str(cluster_uuid) / name).unlink(missing_ok=True)

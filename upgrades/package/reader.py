@@ -19,6 +19,7 @@ from .names import path_fault
 
 BLOCK = 1024 * 1024
 _INPUT = 64 * 1024
+_OUTPUT = 256 * 1024
 _SECTOR = 512
 _ZEROS = bytes(_SECTOR)
 _MAGIC = b"ustar\x0000"
@@ -66,16 +67,18 @@ class GzipStream:
     def read(self, count: int) -> bytes:
         """Return exactly `count` bytes, or fewer at the end of the stream."""
         parts: list[bytes] = []
-        while count:
-            if self._position == len(self._buffer):
-                self._buffer, self._position = self._next_block(), 0
-                if not self._buffer:
-                    break
-            part = self._buffer[self._position : self._position + count]
-            self._position += len(part)
+        while count and (part := self.some(count)):
             count -= len(part)
             parts.append(part)
         return b"".join(parts)
+
+    def some(self, count: int) -> bytes:
+        """Return at least one byte and at most `count`, as many as are at hand; none at the end of the stream."""
+        if self._position == len(self._buffer):
+            self._buffer, self._position = self._next_block(), 0
+        part = self._buffer[self._position : self._position + count]
+        self._position += len(part)
+        return part
 
     def _next_block(self) -> bytes:
         while not self._inflate.eof:
@@ -84,7 +87,7 @@ class GzipStream:
                 data = self._file.read(_INPUT)
                 self._taken += len(data)
             try:
-                block = self._inflate.decompress(data, BLOCK // 4)
+                block = self._inflate.decompress(data, _OUTPUT)
             except zlib.error:
                 raise PackageUnreadable(
                     Reason("it is no gzip file, or it is damaged", "不是 gzip 文件或已损坏")
@@ -144,7 +147,7 @@ class TarStream:
         """Yield the content of the member that was just returned, at most 1 MiB at a time."""
         left = member.size
         while left:
-            block = self._stream.read(min(left, BLOCK))
+            block = self._stream.some(left)
             if not block:
                 raise PackageUnreadable(_CUT)
             left -= len(block)
