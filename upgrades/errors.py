@@ -39,6 +39,42 @@ class PackageNameWrong(BadRequest):
     next_step_cn = "请使用正确的文件名。"
 
 
+class PackageNotFound(SysmgrError):
+    scode = 4033
+    status = 404
+    message = "The store has no package {name}."
+    message_cn = "存储中没有升级包 {name}。"
+    next_step = "upgrade_package/list shows those that are there."
+    next_step_cn = "可通过 upgrade_package/list 查看现有升级包。"
+
+
+class PackageInUse(SysmgrError):
+    scode = 4034
+    status = 409
+    message = "The package {name} is used by a run that is not over: {run}."
+    message_cn = "升级包 {name} 正被未结束的任务使用：{run}。"
+    next_step = "Wait for that run to end, or cancel it; upgrade/inspect shows it."
+    next_step_cn = "请等待该任务结束或将其取消；可通过 upgrade/inspect 查看。"
+
+
+class TrustedKeyNotFound(SysmgrError):
+    scode = 4035
+    status = 404
+    message = "No key with the fingerprint {fingerprint} is trusted there."
+    message_cn = "此范围内没有指纹为 {fingerprint} 的受信任密钥。"
+    next_step = "upgrade_package/trust/list shows the trusted keys and where each is trusted."
+    next_step_cn = "可通过 upgrade_package/trust/list 查看受信任的密钥及其范围。"
+
+
+class TrustedKeyExists(SysmgrError):
+    scode = 4036
+    status = 409
+    message = "This key is trusted there already, as `{name}` and with another name or end."
+    message_cn = "该密钥已受信任（名称 `{name}`），但名称或到期时间不同。"
+    next_step = "Remove it first to change its name or its end."
+    next_step_cn = "如需修改名称或到期时间，请先移除该密钥。"
+
+
 class StepFailed(SysmgrError):
     scode = 4040
     status = 502
@@ -116,3 +152,65 @@ class RunNotFound(SysmgrError):
     message_cn = "升级任务不存在。"
     next_step = "upgrade/list shows them."
     next_step_cn = "可通过 upgrade/list 查看。"
+
+
+class RunStateWrong(SysmgrError):
+    scode = 4048
+    status = 409
+    message = "The run is {state}: {call} is not possible."
+    message_cn = "任务状态为 {state}，无法执行 {call}。"
+    next_step = "upgrade/inspect shows what it does, and its next_step what can be called."
+    next_step_cn = "可通过 upgrade/inspect 查看任务状态，next_step 说明可执行的操作。"
+
+
+class NothingToRetry(SysmgrError):
+    scode = 4049
+    status = 409
+    message = "Nothing of the run failed or was skipped: there is nothing to try again."
+    message_cn = "该任务没有失败或跳过的项目，无需重试。"
+    next_step = "Let a paused run go on with upgrade/resume."
+    next_step_cn = "已暂停的任务请使用 upgrade/resume 继续。"
+
+
+class OnlyUnproven(SysmgrError):
+    scode = 4050
+    status = 409
+    message = "What failed in the run is unproven, and sysmgr does not try that again: {items}."
+    message_cn = "该任务中失败的项目状态无法确认，系统不会自动重试：{items}。"
+    next_step = (
+        "A person has to look: bring each service to a release that is proven, then start a new upgrade; the marks "
+        "lie below .sysmgr/tasks/ on the host."
+    )
+    next_step_cn = "需要人工处理：请先将各服务恢复到可确认的版本，再发起新的升级；标记位于主机的 .sysmgr/tasks/ 下。"
+
+
+class GoingOnRefused(SysmgrError):
+    scode = 4051
+    status = 409
+    message = "The run can't go on: {problems}."
+    message_cn = "该任务无法继续：{problems_cn}。"
+    next_step = "Nothing was changed; mend what is named, or start a new upgrade."
+    next_step_cn = "未做任何更改；请处理所列问题，或发起新的升级。"
+
+
+class PlanChanged(SysmgrError):
+    scode = 4052
+    status = 409
+    message = "What the upgrade would do is not what was planned: versions, packages or options changed."
+    message_cn = "升级内容与计划不一致：版本、升级包或选项已变化。"
+    next_step = "Nothing was started; call upgrade/plan again, look at it, and send its fingerprint."
+    next_step_cn = "未启动任何操作；请重新调用 upgrade/plan，确认后发送新的指纹。"
+
+
+class ThresholdReached(SysmgrError):
+    scode = 4053
+    status = 409
+    message = "{count} of {all} host services failed: no further one is begun, and the run pauses."
+    message_cn = "{all} 个主机服务中有 {count} 个失败：不再开始新的项目，任务已暂停。"
+    next_step = (
+        "Each item says why. Mend it and call upgrade/retry, or go on with the rest by upgrade/resume, or end it by "
+        "upgrade/cancel."
+    )
+    next_step_cn = (
+        "每一项说明了原因。请修复后调用 upgrade/retry，或用 upgrade/resume 继续其余项目，或用 upgrade/cancel 结束任务。"
+    )

@@ -10,6 +10,7 @@ from cluster.models import ServiceType
 from sysmgr.api.fields import (
     StrictBooleanField,
     StrictCharField,
+    StrictChoiceField,
     StrictIntegerField,
     StrictListField,
     StrictSerializer,
@@ -20,12 +21,10 @@ from sysmgr.errors import bilingual
 _LATER = (
     "canary",
     "soak_seconds",
-    "on_threshold",
     "pause_after",
     "not_before",
     "not_after",
     "waive",
-    "plan_fingerprint",
 )
 
 
@@ -44,6 +43,8 @@ class OptionsInput(StrictSerializer):
     max_unavailable = MaxUnavailableInput(required=False)
     fail_count = StrictIntegerField(required=False, min_value=1, max_value=10000)
     fail_percent = StrictIntegerField(required=False, min_value=1, max_value=100)
+    on_threshold = StrictChoiceField(required=False, choices=["pause"])
+    plan_fingerprint = StrictCharField(required=False)
     reason = StrictCharField(required=False, allow_blank=True)
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
@@ -51,6 +52,8 @@ class OptionsInput(StrictSerializer):
         if isinstance(data, dict):
             text = bilingual("is not there yet", "尚未提供")
             later = {key: [text] for key in _LATER if key in data}
+            if data.get("on_threshold") == "rollback":
+                later["on_threshold"] = [text]
             if later:
                 raise serializers.ValidationError(later)
         return super().to_internal_value(data)
@@ -72,8 +75,15 @@ class ItemInput(StrictSerializer):
         return value
 
 
+class RunInput(StrictSerializer):
+    """A run that is meant."""
+
+    upgrade_uuid = StrictUUIDField()
+    cluster_uuid = StrictUUIDField(required=False)
+
+
 class UpgradeInput(StrictSerializer):
-    """Endpoint 8."""
+    """Endpoint 8, and the plan of it."""
 
     list = StrictListField(child=ItemInput(), allow_empty=False)
     cluster_uuid = StrictUUIDField(required=False)

@@ -90,7 +90,7 @@ def rested(product: Product, run: str, seconds: float = 60) -> dict[str, Any]:
 
     def look() -> dict[str, Any] | None:
         found: dict[str, Any] = product.get("upgrade/inspect", upgrade_uuid=run)
-        return found if found["end_time"] is not None else None
+        return found if found["end_time"] is not None or found["state"] == "paused" else None
 
     found = until(f"the run {run} rests", look, seconds, pause=0.1)
     assert found is not None

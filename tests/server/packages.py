@@ -70,6 +70,16 @@ def failing(folder: Path, service: str) -> Path:
     return source
 
 
+def gated(folder: Path, service: str, gate: Path) -> Path:
+    """Make the source of a package whose status says yes once the file `gate` is there; it waits for it."""
+    source = folder / f"gated-{service}"
+    (source / service).mkdir(parents=True)
+    (source / service / "file").write_text("new\n")
+    hook = f'[services.{service}.commands.status]\nargv = ["test", "-e", "{gate}"]\nseconds = 120\n'
+    (source / "package.toml").write_text(hook)
+    return source
+
+
 def daemon(folder: Path, service: str, version: str, *hooks: str) -> Path:
     """Make the source of a package whose service is a process that answers with its version and pid."""
     source = folder / f"daemon-{version}"

@@ -13,8 +13,10 @@ from django.core.management import CommandError, call_command
 
 from cluster.models import Cluster, HostService
 from sysmgr.audit.models import AuditRow
+from sysmgr.audit.services import SYSTEM
 from tests.together import at_once
 from tests.upgrades.engine.drive import go
+from upgrades import controls
 from upgrades.intake import store
 from upgrades.models import UpgradePackage, UpgradeRun
 
@@ -103,6 +105,31 @@ def test_upgrade_exits_with_an_error_when_it_did_not_succeed(term: int, demo_clu
 
     told, _ = at_once([upgrade, lambda: drive_when_asked(term)])
     assert "failed" in told and "digest differs" in told
+
+
+def test_upgrade_shows_its_plan_and_starts_nothing() -> None:
+    told = run("upgrade", IP, "storage", "--plan")
+    assert told.startswith(f"{IP} storage: 1.3 -> 1.5 (updatepackage_1.5.tar.gz)\n")
+    assert "bytes to push" in told
+    plan = json.loads(run("upgrade", IP, "storage", "--plan", "--json"))
+    assert (len(plan["order"]), len(plan["fingerprint"])) == (1, 64)
+    assert not UpgradeRun.objects.exists()
+
+
+def test_upgrade_stops_watching_a_run_that_is_paused(demo_cluster: Cluster) -> None:
+    def pause_when_asked() -> None:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline and not UpgradeRun.objects.exists():
+            time.sleep(0.1)
+        controls.pause(demo_cluster, UpgradeRun.objects.get().pk, SYSTEM)
+
+    def upgrade() -> str:
+        with pytest.raises(CommandError) as error:
+            run("upgrade", IP, "storage", "--yes")
+        return str(error.value)
+
+    told, _ = at_once([upgrade, pause_when_asked])
+    assert "is paused" in told and "upgrade/resume" in told
 
 
 def test_upgrade_can_be_started_without_watching() -> None:

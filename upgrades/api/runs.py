@@ -10,8 +10,11 @@ from cluster.views import ClusterViewSet
 from sysmgr.api.envelope import ok
 from sysmgr.api.fields import validated
 from sysmgr.api.idempotency import idempotent
+from sysmgr.api.paging import page_of
 from sysmgr.api.views import parse_uuid
+from sysmgr.errors import InvalidInput, Problem
 from upgrades import run_selectors, selectors, services
+from upgrades.models import UpgradeRun
 from upgrades.serializers import UpgradeInput
 
 
@@ -48,7 +51,9 @@ class UpgradeViewSet(ClusterViewSet):
         return ok(run_selectors.inspect(self.read_cluster(request), run))
 
     def list(self, request: Any) -> Response:
-        """List runs, newest first."""
-        number = self.number(request, "page_num", 0, 0, 1_000_000)
-        size = self.number(request, "page_size", 20, 1, 1000)
-        return ok(run_selectors.run_list(self.read_cluster(request), number, size))
+        """List runs, newest first, of one `state` or of all."""
+        state = request.query_params.get("state", "")
+        if state and state not in UpgradeRun.State.values:
+            states = ", ".join(UpgradeRun.State.values)
+            raise InvalidInput([Problem("state", f"must be one of {states}", f"必须是 {states} 之一")])
+        return ok(run_selectors.run_list(self.read_cluster(request), page_of(self, request), state))

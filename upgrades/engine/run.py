@@ -14,25 +14,25 @@ from uuid import UUID
 from asgiref.sync import sync_to_async
 
 from cluster.leader import LostLeadership
-from cluster.models import Host, ServiceType
+from cluster.models import Host
 from sysmgr import env
 from sysmgr.errors import SysmgrError
+from upgrades import limits
 from upgrades.errors import HostUnreachable, ItemsFailed, PackageUnusable, PrecheckFailed
 from upgrades.intake import store, trusted_keys
-from upgrades.models import UpgradePackage, UpgradeRun
+from upgrades.models import HostHold, UpgradeItem, UpgradePackage, UpgradeRun
 from upgrades.package.manifest import Manifest
 from upgrades.package.sign import load_public_key
 from upgrades.package.unpack import unpack_package
+from upgrades.transports import transport_of
 from upgrades.transports.base import Result, Transport, Unreachable
-from upgrades.transports.local import LocalTransport
 
-from .journal import Journal
 from .prechecks import check
+from .run_journal import RunJournal
 from .task import State, Task
 
-_ENDED = (State.COMMITTED, State.FAILED, State.ROLLED_BACK, State.SKIPPED, State.INCONSISTENT)
-_BAD = (State.FAILED, State.ROLLED_BACK, State.INCONSISTENT)
-_NOT_BEGUN = (State.PENDING, State.PUSHING)
+_ENDED, _BAD, _NOT_BEGUN = UpgradeItem.ENDED, UpgradeItem.BAD, UpgradeItem.NOT_BEGUN
+_STOPPING = (UpgradeRun.State.PAUSING, UpgradeRun.State.CANCELLING)
 
 type_tasks = dict[Host, list[Task]]
 
@@ -47,53 +47,76 @@ class Drive:
 
     def __init__(self, run_uuid: UUID, term: int) -> None:
         self.run_uuid = run_uuid
-        self.journal = Journal(term)
+        self.journal = RunJournal(term)
         self.work = work_folders() / str(run_uuid)
         self.unusable: PackageUnusable | None = None
+        self._unpacked: dict[UpgradePackage, tuple[Manifest, Path] | None] = {}
 
     async def go(self) -> None:
-        """Drive the run to its end; raise LostLeadership when somebody else leads."""
-        await sync_to_async(self._load)()
-        if self.run.rests:
-            return
-        try:
-            if self.run.state == UpgradeRun.State.PENDING:
-                await sync_to_async(self.journal.run)(self.run, UpgradeRun.State.PRECHECKING)
-            tasks = await self._tasks()
-            if self.run.state == UpgradeRun.State.PRECHECKING:
-                await self._precheck(tasks)
-                await sync_to_async(self.journal.run)(self.run, UpgradeRun.State.RUNNING)
-            else:
-                await self._take_hosts(tasks)
-            error = await self._roll(tasks)
-        except (PackageUnusable, PrecheckFailed, HostUnreachable, ItemsFailed) as refused:
-            error = refused  # only before the first change: from `running` on, each item tells its own end
-        await sync_to_async(self.journal.end)(self.run, error)
+        """Drive the run until it rests; raise LostLeadership when somebody else leads."""
+        self.run = await UpgradeRun.objects.select_related("cluster").aget(pk=self.run_uuid)
+        while not self.run.rests:
+            await self._pass()
         await asyncio.to_thread(shutil.rmtree, self.work, True)
 
+    async def _pass(self) -> None:
+        """Do what the run's state asks for, until nothing is left to do or nothing more may be begun. The next
+        pass follows only where an operator changed his mind meanwhile."""
+        if self.run.state == UpgradeRun.State.PENDING:
+            await sync_to_async(self.journal.take_up)(self.run)
+            if self.run.rests or self.run.state == UpgradeRun.State.PENDING:
+                return  # an operator was faster
+        try:
+            tasks = await self._tasks()
+            if self.run.state == UpgradeRun.State.PRECHECKING:
+                if await self._precheck(tasks):
+                    await sync_to_async(self.journal.checked)(self.run)
+            else:
+                await self._take_hosts(tasks)
+            await self._roll(tasks)
+            fatal: SysmgrError | None = self.unusable
+        except (PackageUnusable, PrecheckFailed, HostUnreachable, ItemsFailed) as refused:
+            fatal = refused  # only before the first change: from `running` on, each item tells its own end
+        if fatal is not None or self.run.state == UpgradeRun.State.CANCELLING:
+            await self._leave_out()
+        await sync_to_async(self.journal.settle)(self.run, fatal)
+
     def _load(self) -> None:
-        self.run = UpgradeRun.objects.select_related("cluster").get(pk=self.run_uuid)
-        self.items = list(self.run.items.select_related("host", "package", "run").order_by("ordinal"))
+        """Load the items: no one but the leader touches them in a run that does not rest."""
+        self.items = list(self.run.items.select_related("host", "package", "run", "source").order_by("ordinal"))
+        self.held = set(HostHold.objects.filter(run=self.run).values_list("host", flat=True))
+
+    def _concerns(self, item: UpgradeItem) -> bool:
+        """Whether an item's host is to be asked. Of an item that ended in an earlier try, another run may have it."""
+        if item.state in _ENDED:
+            return item.host_id in self.held
+        return item.state not in _NOT_BEGUN or self.run.state not in _STOPPING
 
     async def _tasks(self) -> type_tasks:
-        unpacked: dict[UpgradePackage, tuple[Manifest, Path] | None] = {}
+        await sync_to_async(self._load)()
         transports: dict[Host, Transport] = {}
         tasks: type_tasks = defaultdict(list)
-        for item in self.items:
-            host, package = item.host, item.package
-            assert host is not None and package is not None  # neither can be removed while a run is live
-            if package not in unpacked:
-                unpacked[package] = await self._checked(package)
-            transport = transports.setdefault(host, LocalTransport(Path(host.root)))
-            tasks[host].append(Task(item, self.journal, transport, unpacked[package]))
+        for item in filter(self._concerns, self.items):
+            assert item.host is not None  # it can't be removed while a run holds it
+            transport = transports.setdefault(item.host, transport_of(item.host))
+            tasks[item.host].append(Task(item, self.journal, transport, await self._package(item)))
         return tasks
+
+    async def _package(self, item: UpgradeItem) -> tuple[Manifest, Path] | None:
+        """Return what the item's steps need of its package; for one that ended nothing is needed."""
+        if item.state in _ENDED or self.run.kind != UpgradeRun.Kind.UPGRADE:
+            return None
+        assert item.package is not None  # it can't be removed while a run uses it
+        if item.package not in self._unpacked:
+            self._unpacked[item.package] = await self._checked(item.package)
+        return self._unpacked[item.package]
 
     async def _checked(self, package: UpgradePackage) -> tuple[Manifest, Path] | None:
         """Return the package's manifest and folder; None when it went bad under a run that is under way."""
         try:
             return await sync_to_async(self._unpack)(package)
         except PackageUnusable as error:
-            if self.run.state != UpgradeRun.State.RUNNING:
+            if not self.run.prechecked:
                 raise
             self.unusable = error
             return None
@@ -142,32 +165,43 @@ class Drive:
 
         await _all(fence(mine[0]) for mine in tasks.values())
 
-    async def _precheck(self, tasks: type_tasks) -> None:
-        """Run the named checks on every host: each failure marks its item, and any one refuses the run."""
+    async def _precheck(self, tasks: type_tasks) -> bool:
+        """Run the named checks on every host: each failure marks its item, and any one refuses the run.
+        Return whether all was checked: an operator may want the run to rest."""
         failures: list[SysmgrError] = []
-        for mine in tasks.values():
-            for task in mine:
-                if task.item.state == State.FAILED:  # found by a former leader
-                    failures.append(ItemsFailed(count=1, all=len(self.items)))
-                    continue
-                try:
-                    await self._ask(task, "fence")
-                    check(task.item, task.payload_kb, await self._ask(task, "inspect"))
-                except (PrecheckFailed, HostUnreachable) as error:
-                    failures.append(error)
-                    await task.move(State.FAILED, error)
+        whole = True
+        for task in (task for mine in tasks.values() for task in mine):
+            if task.item.state == State.FAILED:  # found by a former leader
+                failures.append(ItemsFailed(count=1, all=len(self.items)))
+            if task.item.state not in _NOT_BEGUN:
+                continue
+            await self._look()
+            if self.run.state != UpgradeRun.State.PRECHECKING:
+                whole = False
+                break
+            try:
+                await self._ask(task, "fence")
+                check(task.item, task.payload_kb, await self._ask(task, "inspect"))
+            except (PrecheckFailed, HostUnreachable) as error:
+                failures.append(error)
+                await task.move(State.FAILED, error)
         if failures:
             raise failures[0]
+        return whole
 
-    async def _roll(self, tasks: type_tasks) -> SysmgrError | None:
-        """Preload all hosts, then change them; return why the run failed, or None."""
-        hosts = asyncio.Semaphore(int(self.run.options.get("max_parallel", 10)))
-        slots = self._slots(tasks)
+    async def _look(self) -> None:
+        await sync_to_async(self.journal.look)(self.run)
+
+    async def _roll(self, tasks: type_tasks) -> None:
+        """Preload all hosts, then change them. What has begun to be changed is always brought to its end."""
+        hosts = asyncio.Semaphore(limits.max_parallel(self.run.options))
+        most = limits.slots(self.run.options, len({item.host_ip for item in self.items}))
+        slots = {service: asyncio.Semaphore(count) for service, count in most.items()}
 
         async def preload(mine: list[Task]) -> None:
             async with hosts:
                 for task in mine:
-                    if task.item.state in _NOT_BEGUN and self.unusable is None:
+                    if task.item.state in _NOT_BEGUN and await self._may_begin():
                         await task.push()
 
         async def change(mine: list[Task]) -> None:
@@ -178,37 +212,41 @@ class Drive:
 
         await _all(preload(mine) for mine in tasks.values())
         await _all(change(mine) for mine in tasks.values())
-        if self.unusable is not None:
-            return self.unusable
-        failed = sum(item.state in _BAD for item in self.items)
-        return ItemsFailed(count=failed, all=len(self.items)) if failed else None
 
     async def _change(self, task: Task) -> None:
         if task.item.state in _ENDED:
             if task.resumed and task.item.state != State.INCONSISTENT:
                 await task.clean()  # a former leader may have died between the end and its cleanup
+        elif task.item.state in _NOT_BEGUN and not await self._may_begin():
             return
-        if task.item.state in _NOT_BEGUN and (self.unusable is not None or self._reached()):
-            await task.move(State.SKIPPED)
-            await task.clean()
         elif self.unusable is not None:
             await task.take_back(self.unusable)
         else:
             await task.change()
 
-    def _reached(self) -> bool:
-        """Whether so many items failed that no further one is begun: by count, by percent, or by either."""
-        options = self.run.options
-        limits = [options["fail_count"]] if "fail_count" in options else []
-        if "fail_percent" in options:
-            limits.append(max(1, len(self.items) * options["fail_percent"] // 100))
-        return sum(item.state in _BAD for item in self.items) >= min(limits, default=1)
+    async def _may_begin(self) -> bool:
+        """Whether a further item may be begun: no operator wants the run to rest, and not too many failed."""
+        if self.unusable is not None:
+            return False
+        await self._look()
+        if self.run.state == UpgradeRun.State.RUNNING and self._reached():
+            await sync_to_async(self.journal.too_many)(self.run)
+        return self.run.state == UpgradeRun.State.RUNNING
 
-    def _slots(self, tasks: type_tasks) -> dict[str, asyncio.Semaphore]:
-        """Return how many of each service may be away at once: cloud 1, storage 1, compute 10 %, at least 1."""
-        given = self.run.options.get("max_unavailable", {})
-        defaults = {ServiceType.CLOUD: 1, ServiceType.STORAGE: 1, ServiceType.COMPUTE: max(1, len(tasks) // 10)}
-        return {str(service): asyncio.Semaphore(given.get(service, most)) for service, most in defaults.items()}
+    def _reached(self) -> bool:
+        failed = sum(item.state in _BAD for item in self.items) - self.run.forgiven
+        return failed >= limits.threshold(self.run.options, len(self.items))
+
+    async def _leave_out(self) -> None:
+        """Remove from their hosts what was pushed and will not be begun."""
+
+        async def leave(item: UpgradeItem) -> None:
+            assert item.host is not None
+            task = Task(item, self.journal, transport_of(item.host), None)
+            await task.clean()
+            await task.move(State.SKIPPED)
+
+        await _all(leave(item) for item in self.items if item.state == State.PUSHING)
 
 
 async def _all(work: Iterable[Coroutine[Any, Any, None]]) -> None:

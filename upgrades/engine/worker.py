@@ -20,7 +20,6 @@ from .run import Drive, work_folders
 
 log = logging.getLogger("sysmgr.engine")
 POLL_SECONDS = 0.5
-_RESTS = (UpgradeRun.State.SUCCEEDED, UpgradeRun.State.FAILED)
 
 
 class Engine:
@@ -68,11 +67,13 @@ class Engine:
 
 def _waiting() -> list[UUID]:
     close_old_connections()  # a connection that broke is replaced; nothing else does that outside requests
-    return list(UpgradeRun.objects.exclude(state__in=_RESTS).order_by("create_time").values_list("pk", flat=True))
+    runs = UpgradeRun.objects.exclude(state__in=UpgradeRun.RESTING)
+    return list(runs.order_by("create_time").values_list("pk", flat=True))
 
 
 def _sweep() -> None:
-    """Remove what a killed process left: files of packages half taken in, and folders of runs that rest."""
+    """Remove what a killed process left: files of packages half taken in, and folders of runs that rest.
+    A paused run unpacks its packages again when it goes on."""
     intake.sweep()
     folders = [path for path in work_folders().glob("*") if StrictUUIDField.parse(path.name)]
     living = {str(uuid) for uuid in _waiting()}

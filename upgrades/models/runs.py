@@ -38,6 +38,7 @@ class UpgradeRun(models.Model):
         THRESHOLD = "threshold", _("too many failures")
 
     ENDED = (State.CANCELLED, State.SUCCEEDED, State.FAILED)
+    RESTING = (*ENDED, State.PAUSED)
 
     uuid = models.UUIDField(primary_key=True, default=uuid4, editable=False)
     cluster = models.ForeignKey(Cluster, on_delete=models.PROTECT, related_name="runs", verbose_name=_("cluster"))
@@ -45,6 +46,8 @@ class UpgradeRun(models.Model):
     state = models.CharField(_("state"), max_length=16, choices=State, default=State.PENDING)
     paused_by = models.CharField(_("paused by"), max_length=16, choices=PausedBy, blank=True)
     prechecked = models.BooleanField(_("prechecked"), default=False)
+    # So many failures an operator has seen and gone on: they count for the threshold no more.
+    forgiven = models.PositiveIntegerField(_("failures passed over"), default=0)
     origin = models.ForeignKey(
         "self",
         on_delete=models.SET_NULL,
@@ -105,7 +108,7 @@ class UpgradeRun(models.Model):
     @property
     def rests(self) -> bool:
         """Whether nothing more happens by itself."""
-        return self.ended or self.state == self.State.PAUSED
+        return self.state in self.RESTING
 
     @property
     def ended(self) -> bool:
@@ -129,6 +132,10 @@ class UpgradeItem(models.Model):
         ROLLED_BACK = "rolled_back", _("rolled back")
         SKIPPED = "skipped", _("skipped")
         INCONSISTENT = "inconsistent", _("unproven: needs a person")
+
+    NOT_BEGUN = (State.PENDING, State.PUSHING)
+    BAD = (State.FAILED, State.ROLLED_BACK, State.INCONSISTENT)
+    ENDED = (State.COMMITTED, State.SKIPPED, *BAD)
 
     uuid = models.UUIDField(primary_key=True, default=uuid4, editable=False)
     run = models.ForeignKey(UpgradeRun, on_delete=models.CASCADE, related_name="items", verbose_name=_("upgrade run"))

@@ -36,6 +36,17 @@ def ask(cluster: Cluster, *services: str, ip: str = IP, **options: Any) -> Upgra
     return request_upgrade(cluster, items, options, SYSTEM)
 
 
+def ask_all(cluster: Cluster, *places: tuple[str, str], version: str = "1.5", **options: Any) -> UpgradeRun:
+    """Ask for services of several hosts, one after the other."""
+    items = [{"host_ip": ip, "service_type": service, "version": version} for ip, service in places]
+    return request_upgrade(cluster, items, {"max_parallel": 1, **options}, SYSTEM)
+
+
+def states(run: UpgradeRun) -> list[str]:
+    """Return the states of a run's items, in their order."""
+    return list(run.items.order_by("ordinal").values_list("state", flat=True))
+
+
 def go(run: UpgradeRun, term: int) -> None:
     """Drive the run; the engine's thread gives its database connection back."""
 

@@ -63,12 +63,14 @@ def test_a_failing_check_brings_the_old_bytes_back(demo_cluster: Cluster, term: 
     assert "status" in run.items.get(service_type="storage").message
 
 
-def test_a_reached_threshold_skips_what_has_not_begun(demo_cluster: Cluster, term: int, tmp_path: Path) -> None:
+def test_a_reached_threshold_pauses_before_what_has_not_begun(demo_cluster: Cluster, term: int, tmp_path: Path) -> None:
     toml = '[services.compute.commands.status]\nargv = ["false"]\nseconds = 1\n'
     broken_package(demo_cluster, tmp_path, "2.0", toml)
     run = drive(ask(demo_cluster, "storage", "compute"), term)
     states = dict(run.items.values_list("service_type", "state"))
-    assert states == {"compute": "rolled_back", "storage": "skipped"}
+    assert states == {"compute": "rolled_back", "storage": "pushing"}
+    assert (run.state, run.paused_by, run.scode) == ("paused", "threshold", 4053)
+    assert HostHold.objects.filter(run=run).exists()
 
 
 @pytest.mark.parametrize(
@@ -76,8 +78,8 @@ def test_a_reached_threshold_skips_what_has_not_begun(demo_cluster: Cluster, ter
     [
         ({"fail_count": 2}, "committed"),
         ({"fail_percent": 100}, "committed"),
-        ({"fail_percent": 10}, "skipped"),
-        ({"fail_percent": 100, "fail_count": 1}, "skipped"),
+        ({"fail_percent": 10}, "pushing"),
+        ({"fail_percent": 100, "fail_count": 1}, "pushing"),
     ],
 )
 def test_the_threshold_is_a_count_a_percentage_or_either(
@@ -88,6 +90,7 @@ def test_the_threshold_is_a_count_a_percentage_or_either(
     run = drive(ask(demo_cluster, "storage", "compute", **options), term)
     states = dict(run.items.values_list("service_type", "state"))
     assert states == {"compute": "rolled_back", "storage": storage}
+    assert run.state == ("failed" if storage == "committed" else "paused")
 
 
 def test_a_failed_precheck_changes_nothing(demo_cluster: Cluster, term: int) -> None:

@@ -7,7 +7,6 @@ import time
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
-from django.db import transaction
 from rich.console import Console
 from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -15,7 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from cluster.models import ServiceType
 from cluster.selectors import find
 from sysmgr.commands import SysmgrCommand, actor, as_uuid
-from upgrades import run_selectors
+from upgrades import plans, run_selectors
 from upgrades.models import UpgradeItem, UpgradeRun
 from upgrades.services import request_upgrade
 
@@ -41,8 +40,8 @@ class Command(SysmgrCommand):
     """See `help`."""
 
     help = (
-        "Upgrade services of a host, after showing what will happen, and watch it to its end.\n"
-        "Exits with 1 when the upgrade did not succeed. Ctrl-C stops the watching, not the upgrade.\n\n"
+        "Upgrade services of a host, after showing the plan, and watch it until it rests: to its end, or until it\n"
+        "is paused. Exits with 1 when the upgrade did not succeed. Ctrl-C stops the watching, not the upgrade.\n\n"
         "Example: manage.py upgrade 10.30.12.55 storage compute --to 1.5 --yes"
     )
 
@@ -53,18 +52,26 @@ class Command(SysmgrCommand):
         parser.add_argument("--to", metavar="VERSION", help="version (default: the newest that fits)")
         parser.add_argument("--cluster", type=as_uuid, help="cluster's UUID (default: the default cluster)")
         parser.add_argument("--reason", default="", help="kept with the run")
+        parser.add_argument("--plan", action="store_true", help="show the plan and start nothing")
         parser.add_argument("--yes", action="store_true", help="do not ask")
         parser.add_argument("--detach", action="store_true", help="start it and do not watch")
-        parser.add_argument("--json", action="store_true", help="print the run as JSON at the end")
+        parser.add_argument("--json", action="store_true", help="print the run (or the plan) as JSON at the end")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Start and watch."""
         cluster = find(options["cluster"])
         version = {"version": options["to"]} if options["to"] else {}
         wanted = [{"host_ip": options["host_ip"], "service_type": name, **version} for name in options["service"]]
-        if not options["yes"]:
-            self._confirm(cluster, wanted)
-        run = request_upgrade(cluster, wanted, {"reason": options["reason"]}, actor())
+        asked: dict[str, Any] = {"reason": options["reason"]}
+        if options["plan"] or not options["yes"]:
+            plan = plans.plan(cluster, wanted, asked)
+            if options["plan"]:
+                self._show(plan, as_json=options["json"])
+                return
+            self._show(plan, as_json=False)
+            self._confirm()
+            asked["plan_fingerprint"] = plan["fingerprint"]  # what was agreed to is what is done
+        run = request_upgrade(cluster, wanted, asked, actor())
         if not options["detach"]:
             try:
                 self._watch(run)
@@ -76,17 +83,24 @@ class Command(SysmgrCommand):
         else:
             self._tell(facts)
         if not options["detach"] and run.state != UpgradeRun.State.SUCCEEDED:
-            raise CommandError(f"the upgrade {run.pk} {run.state}: {run.message}")
+            said = run.message or facts["next_step"]
+            raise CommandError(
+                f"the upgrade {run.pk} {'is ' if run.rests and not run.ended else ''}{run.state}: {said}"
+            )
 
-    def _confirm(self, cluster: Any, wanted: list[dict[str, str]]) -> None:
-        """Show what would happen, found out by a request that is taken back, and ask."""
-        with transaction.atomic():
-            run = request_upgrade(cluster, wanted, {}, actor())
-            plan = run_selectors.items(run)
-            transaction.set_rollback(True)
-        for item in plan:
+    def _show(self, plan: dict[str, Any], *, as_json: bool) -> None:
+        """Print what would be done, in its order."""
+        if as_json:
+            self.say(plan, as_json=True)
+            return
+        for item in plan["order"]:
             versions = f"{item['from_version']} -> {item['to_version']}"
             self.stdout.write(f"{item['host_ip']} {item['service_type']}: {versions} ({item['package_name']})")
+        lasts = "unknown before the first upgrade" if plan["seconds"] is None else f"about {plan['seconds']} s"
+        self.stdout.write(f"{plan['bytes']} bytes to push; {lasts}")
+
+    def _confirm(self) -> None:
+        """Ask, where somebody can be asked."""
         if not sys.stdin.isatty():
             raise CommandError("nothing was started: nobody can be asked here; pass --yes")
         if input("Upgrade? [y/N] ").strip().lower() not in ("y", "yes"):

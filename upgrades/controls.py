@@ -1,0 +1,189 @@
+"""What an operator may ask of a run: pause, resume, cancel, retry. The leader obeys between its steps."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from cluster.members import leader_known
+from cluster.models import Cluster, HostService
+from sysmgr.audit.services import Actor, record
+from sysmgr.errors import NoLeader
+
+from . import resting
+from .backup_selectors import kept
+from .errors import GoingOnRefused, HostHeld, NothingToRetry, OnlyUnproven, RunNotFound, RunStateWrong
+from .holding import hold
+from .models import HostHold, UpgradeItem, UpgradePackage, UpgradeRun
+from .services import RETRY_SECONDS
+from .trust import Fault, fault, with_trust
+
+State, Item = UpgradeRun.State, UpgradeItem.State
+_AGAIN = (Item.FAILED, Item.ROLLED_BACK, Item.SKIPPED)
+_UNTOLD: dict[str, Any] = {"paused_by": "", "error": "", "scode": 0, "message": "", "message_cn": ""}
+
+
+@transaction.atomic
+def pause(cluster: Cluster, run_uuid: UUID, actor: Actor) -> UpgradeRun:
+    """Let a run rest as soon as no service stands between two releases; asked again, it changes nothing."""
+    run = _locked(cluster, run_uuid)
+    if run.state in (State.PAUSING, State.PAUSED):
+        return run
+    _require(run, "upgrade/pause", State.PENDING, State.PRECHECKING, State.RUNNING)
+    # Nobody has begun a pending run; any other one comes to rest by its leader's hand.
+    state = State.PAUSED if run.state == State.PENDING else State.PAUSING
+    return _moved(run, actor, "upgrade.pause", {"state": state, "paused_by": UpgradeRun.PausedBy.OPERATOR})
+
+
+@transaction.atomic
+def resume(cluster: Cluster, run_uuid: UUID, actor: Actor) -> UpgradeRun:
+    """Let a paused run go on where it was; one that was never to rest goes on anyway."""
+    run = _locked(cluster, run_uuid)
+    if run.state in (State.PENDING, State.PRECHECKING, State.RUNNING):
+        return run
+    _require(run, "upgrade/resume", State.PAUSING, State.PAUSED)
+    items = list(run.items.select_related("host"))
+    _refuse(_source_faults(run, [item for item in items if item.state in UpgradeItem.NOT_BEGUN]))
+    told = {**_UNTOLD, "state": State.RUNNING if run.prechecked else State.PENDING}
+    if run.state == State.PAUSING and not run.prechecked:
+        told["state"] = State.PRECHECKING
+    if run.paused_by == UpgradeRun.PausedBy.THRESHOLD:
+        told["forgiven"] = resting.failures(Counter(item.state for item in items))
+    return _moved(run, actor, "upgrade.resume", told)
+
+
+@transaction.atomic
+def cancel(cluster: Cluster, run_uuid: UUID, actor: Actor) -> UpgradeRun:
+    """End a run early: what has begun is brought to its end, the rest is skipped."""
+    run = _locked(cluster, run_uuid)
+    if run.state in (State.CANCELLING, State.CANCELLED):
+        return run
+    _require(run, "upgrade/cancel", State.PENDING, State.PRECHECKING, State.RUNNING, State.PAUSING, State.PAUSED)
+    counts = Counter(run.items.values_list("state", flat=True))
+    if run.state not in (State.PENDING, State.PAUSED) or counts[Item.PUSHING]:
+        # The leader has something under way, or something to remove from a host.
+        return _moved(run, actor, "upgrade.cancel", {**_UNTOLD, "state": State.CANCELLING})
+    told = {**_UNTOLD, **resting.cancelled(counts), "end_time": timezone.now()}
+    resting.let_go(run)
+    return _moved(run, actor, "upgrade.cancel", told)
+
+
+def retry(cluster: Cluster, run_uuid: UUID, actor: Actor) -> UpgradeRun:
+    """Try again, in the same run, what failed or was skipped; raise why it can't be tried."""
+    try:
+        return _retry(cluster, run_uuid, actor)
+    except IntegrityError:
+        # Between our look and our insert another request took a host, or it was removed; now that can be seen.
+        run = UpgradeRun.objects.get(cluster=cluster, pk=run_uuid)
+        _refuse_held(run, [item for item in run.items.select_related("host") if item.state in _AGAIN])
+        return _retry(cluster, run_uuid, actor)
+
+
+@transaction.atomic
+def _retry(cluster: Cluster, run_uuid: UUID, actor: Actor) -> UpgradeRun:
+    run = _locked(cluster, run_uuid)
+    _require(run, "upgrade/retry", State.FAILED, State.CANCELLED, State.PAUSED)
+    items = list(run.items.select_related("host").order_by("ordinal"))
+    again = [item for item in items if item.state in _AGAIN]
+    unproven = [item for item in items if item.state == Item.INCONSISTENT]
+    if not again and unproven:
+        raise OnlyUnproven("upgrade_uuid", items=", ".join(map(str, unproven))[:512])
+    if not again:
+        raise NothingToRetry("upgrade_uuid")
+    held = _refuse_held(run, again)
+    going_on = [item for item in items if item in again or item.state in UpgradeItem.NOT_BEGUN]
+    _refuse([*_source_faults(run, going_on), *_host_faults(again)])
+    if not leader_known():
+        raise NoLeader(retry_after=RETRY_SECONDS)
+    hold(run, (item.host for item in again if item.host is not None and item.host_id not in held))
+    for item in again:
+        # A task of its own: on the host the marks of the former try stay, and say nothing about this one.
+        item.state, item.task, item.update_time = Item.PENDING, uuid.uuid4(), timezone.now()
+        item.scode, item.message, item.message_cn = 0, "", ""
+    UpgradeItem.objects.bulk_update(again, ["state", "task", "update_time", "scode", "message", "message_cn"])
+    told = {**_UNTOLD, "state": State.PENDING, "prechecked": False, "end_time": None, "forgiven": len(unproven)}
+    return _moved(run, actor, "upgrade.retry", told)
+
+
+def _locked(cluster: Cluster, run_uuid: UUID) -> UpgradeRun:
+    """Return the run, locked to the commit: the leader and other operators wait, and then see what was decided."""
+    run = UpgradeRun.objects.select_for_update(of=("self",)).filter(cluster=cluster, pk=run_uuid).first()
+    if run is None:
+        raise RunNotFound("upgrade_uuid")
+    return run
+
+
+def _require(run: UpgradeRun, call: str, *states: str) -> None:
+    if run.state not in states:
+        raise RunStateWrong("upgrade_uuid", state=run.state, call=call)
+
+
+def _moved(run: UpgradeRun, actor: Actor, action: str, told: dict[str, Any]) -> UpgradeRun:
+    before = run.state
+    if not resting.move(run, before, told):
+        raise RunStateWrong("upgrade_uuid", state=before, call=action)
+    resting.announce(run, actor.user_name)
+    record(actor, action, f"run {run.pk}", changes=[{"path": "state", "from": before, "to": run.state}])
+    return run
+
+
+def _refuse_held(run: UpgradeRun, items: Iterable[UpgradeItem]) -> set[int]:
+    """Return the hosts that the run holds itself; raise HostHeld when another run holds one of the items' hosts."""
+    holds = HostHold.objects.filter(host__in={item.host_id for item in items if item.host_id})
+    holders = dict(holds.values_list("host", "run"))
+    others = {str(holder) for holder in holders.values() if holder != run.pk}
+    if others:
+        raise HostHeld("upgrade_uuid", run=", ".join(sorted(others)))
+    return set(holders)
+
+
+def _refuse(faults: Iterable[Fault]) -> None:
+    told = list(faults)
+    if told:
+        raise GoingOnRefused(
+            "upgrade_uuid",
+            problems="; ".join(why.english for why in told)[:768],
+            problems_cn="；".join(why.chinese for why in told)[:768],
+        )
+
+
+def _source_faults(run: UpgradeRun, items: Sequence[UpgradeItem]) -> Iterable[Fault]:
+    """Yield why packages or backups can't be used (any more) for what is still to be begun."""
+    if run.kind == UpgradeRun.Kind.BACKUP:
+        return
+    if run.kind != UpgradeRun.Kind.UPGRADE:
+        sources = [item.source_id for item in items if item.source_id]
+        there = {row.pk for row in kept().select_for_update(of=("self",)).order_by("pk").filter(pk__in=sources)}
+        for item in items:
+            if item.source_id not in there:
+                yield Fault(f"the backup of {item} was removed", f"{item} 的备份已被删除")
+        return
+    names = {item.package_name: item.package_id for item in items}
+    # Locked to the commit: who removes or withdraws a package looks for runs that use it under the same lock.
+    rows = with_trust(UpgradePackage.objects.select_for_update(of=("self",)).order_by("pk"))
+    packages = {row.pk: row for row in rows.filter(pk__in=[pk for pk in names.values() if pk])}
+    for name, pk in sorted(names.items()):
+        why = fault(packages[pk]) if pk in packages else Fault("was removed", "已被删除")
+        if why is not None:
+            yield Fault(f"{name} {why.english}", f"{name} {why.chinese}")
+
+
+def _host_faults(items: Iterable[UpgradeItem]) -> Iterable[Fault]:
+    """Yield which hosts do not run any more what the items start from."""
+    items = list(items)
+    services = HostService.objects.filter(host__in={item.host_id for item in items if item.host_id}, unmanaged=False)
+    versions = {(row.host_id, row.service_type): row.version for row in services}
+    for item in items:
+        found = versions.get((item.host_id or 0, item.service_type))
+        if found is None:
+            yield Fault(f"{item} is there no more", f"{item} 已不存在")
+        elif found != item.from_version:
+            yield Fault(
+                f"{item} runs {found}, not {item.from_version}", f"{item} 当前版本为 {found}，而非 {item.from_version}"
+            )
