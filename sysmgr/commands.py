@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import getpass
 import json
+import sys
 import uuid
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -49,6 +51,16 @@ def actor() -> Actor:
     except (KeyError, OSError):
         name = "unknown"
     return Actor(name, "command")
+
+
+def read_secret(source: str) -> str:
+    """Return the text of a file, or of standard input for `-`, without the line break at its end."""
+    try:
+        text = sys.stdin.read() if source == "-" else Path(source).read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise CommandError(f"can't read {source}: {reason}") from None
+    return text.removesuffix("\n").removesuffix("\r")
 
 
 def as_uuid(text: str) -> uuid.UUID:

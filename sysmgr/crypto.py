@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -10,16 +11,48 @@ from django.core.exceptions import FieldError
 from django.db import models
 
 from sysmgr import env
+from sysmgr.files import write_whole
 
 MASK = "********"
 _PREFIX = "enc:1:"
+_NAME = "field-keys"
+_read: tuple[tuple[Path, int, int], MultiFernet] | None = None
 
 
-@lru_cache(maxsize=1)
-def _fernet() -> MultiFernet:
-    """The keys outside the database, one a line in `<data dir>/keys/field-keys`: the first one writes."""
-    lines = env.key_file("field-keys", lambda: Fernet.generate_key().decode()).split()
-    return MultiFernet([Fernet(line) for line in lines])
+def keys_file() -> Path:
+    """Return the file of the keys outside the database, one a line: the first one writes, all of them read."""
+    return env.DATA_DIR / "keys" / _NAME
+
+
+def read_keys() -> list[str]:
+    """Return the keys, the first one made at the first call."""
+    return env.key_file(_NAME, new_key).split()
+
+
+def new_key() -> str:
+    """Return a new random key."""
+    return Fernet.generate_key().decode()
+
+
+def write_keys(keys: Sequence[str]) -> None:
+    """Replace the list of keys, whole or not at all."""
+    write_whole(keys_file(), "".join(f"{key}\n" for key in keys).encode())
+
+
+def _fernet(*, fresh: bool = False) -> MultiFernet:
+    """The keys, read again when their file changed: a rotation needs no restart of anybody."""
+    global _read
+    path = keys_file()
+    try:
+        facts = path.stat()
+        stamp = (path, facts.st_ino, facts.st_mtime_ns)
+    except OSError:
+        if _read is not None and _read[0][0] == path:
+            return _read[1]  # out of sight for a moment: what was read still holds
+        stamp = (path, 0, 0)  # not made yet
+    if fresh or _read is None or _read[0] != stamp:
+        _read = stamp, MultiFernet([Fernet(key) for key in read_keys()])
+    return _read[1]
 
 
 class SecretUnreadable(Exception):
@@ -40,8 +73,13 @@ class Secret:
         return self._clear
 
     def _open(self) -> str:
+        sealed = self._stored.removeprefix(_PREFIX).encode()
         try:
-            return _fernet().decrypt(self._stored.removeprefix(_PREFIX).encode()).decode()
+            return _fernet().decrypt(sealed).decode()
+        except InvalidToken:
+            pass
+        try:  # A shared folder may show a replica the old file for some seconds; opening it shows the new one.
+            return _fernet(fresh=True).decrypt(sealed).decode()
         except InvalidToken:
             raise SecretUnreadable("a stored secret was written with a key that is not here") from None
 
@@ -50,6 +88,15 @@ class Secret:
         if not self._stored and self._clear:
             self._stored = _PREFIX + _fernet().encrypt(self._clear.encode()).decode()
         return self._stored
+
+    def resealed(self, key: str) -> Secret | None:
+        """Return the secret sealed anew with `key`, None when it is sealed with that one; or raise SecretUnreadable."""
+        fernet = Fernet(key)
+        try:
+            fernet.decrypt(self._stored.removeprefix(_PREFIX).encode())
+        except InvalidToken:
+            return Secret(stored=_PREFIX + fernet.encrypt(self.reveal().encode()).decode())
+        return None
 
     def __bool__(self) -> bool:
         return bool(self._stored or self._clear)

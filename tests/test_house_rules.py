@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from django.core.management import get_commands
+from django.core.management import get_commands, load_command_class
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from sysmgr.env import BASE_DIR
@@ -63,6 +63,18 @@ def test_every_command_has_a_test_and_an_example() -> None:
     for path in SOURCES:
         if path.parent.name == "commands" and path.stem != "__init__":
             assert f"Example: {'manage.py'}" in path.read_text() or "manage.py " + path.stem in path.read_text()
+
+
+# They print no facts: two serve until they are told to stop, one writes documents.
+SILENT = {"run_manager", "serve", "write_docs"}
+
+
+def test_every_command_that_prints_facts_prints_them_as_json() -> None:
+    ours = {command: str(app) for command, app in get_commands().items() if str(app).partition(".")[0] in APPS}
+    assert ours.keys() > SILENT
+    parsers = {command: load_command_class(app, command).create_parser("", command) for command, app in ours.items()}
+    silent = {name for name, parser in parsers.items() if "--json" not in parser.format_help()}
+    assert silent == SILENT
 
 
 def paths(patterns: list[URLPattern | URLResolver], before: str = "") -> list[str]:

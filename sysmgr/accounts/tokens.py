@@ -6,7 +6,6 @@ import hashlib
 import secrets
 from datetime import datetime, timedelta
 
-from django.db.models import QuerySet
 from django.utils import timezone
 
 from .models import Token, User
@@ -30,11 +29,6 @@ def issue(user: User, source: str, seconds: int) -> tuple[str, Token]:
         expire_time=now + timedelta(seconds=seconds),
     )
     return clear, row
-
-
-def find(clear: str) -> QuerySet[Token]:
-    """Return the query for the token's row with its user."""
-    return Token.objects.filter(digest=digest(clear)).select_related("user")
 
 
 def touch(token: Token, now: datetime) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import secrets
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from django.db import transaction
 
 from sysmgr import build, env
 from sysmgr.accounts.models import Role, User
-from sysmgr.accounts.passwords import first_password_file
+from sysmgr.accounts.passwords import keep_first_password
 from sysmgr.audit.services import Actor, record
 from sysmgr.management import demo
 from upgrades import intake
@@ -41,18 +40,8 @@ def first_administrator() -> None:
         return
     password = secrets.token_urlsafe(18)
     user = User.objects.create_user("admin", password, role=Role.ADMINISTRATOR)
-    _write_private(first_password_file(), password + "\n")
+    keep_first_password(user, password)
     record(ACTOR, "user.create", f"user {user.user_name}")
-
-
-def _write_private(path: Path, text: str) -> None:
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
 
 
 def static_files() -> None:
@@ -61,5 +50,5 @@ def static_files() -> None:
     build_name = build.version_line()
     if stamp.exists() and stamp.read_text() == build_name and Path(settings.STATIC_ROOT).is_dir():
         return
-    call_command("collectstatic", verbosity=0, interactive=False)
+    call_command("collectstatic", verbosity=0, interactive=False, ignore_patterns=["*.map"])
     stamp.write_text(build_name)
