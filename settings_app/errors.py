@@ -19,3 +19,19 @@ class PasswordNeeded(BadRequest):
     message_cn = "已保存的密码将被发送到其他服务器或账号。"
     next_step = "Send the password in clear, or an empty one."
     next_step_cn = "请同时提供明文密码或空密码。"
+
+
+class ImageRefused(BadRequest):
+    message = "The file is no image that the log-in page may show: {reason}."
+    message_cn = "该文件不是可用于登录页的图片：{reason_cn}。"
+    next_step = "Send a whole PNG, JPEG or WebP file of at most 2 MiB."
+    next_step_cn = "请上传完整的 PNG、JPEG 或 WebP 文件，不超过 2 MiB。"
+
+
+class NoSpaceForImage(SysmgrError):
+    scode = 3040
+    status = 507
+    message = "The image can't be kept: the disk is full or can't be written."
+    message_cn = "无法保存图片：磁盘已满或不可写。"
+    next_step = "Free space below the data directory and send it again."
+    next_step_cn = "请清理数据目录所在磁盘后重试。"

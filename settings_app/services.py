@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Max
 
 from cluster.models import Cluster
+from cluster.services import locked
 from sysmgr.api.fields import invalid_model
 from sysmgr.audit.services import Actor, record
 from sysmgr.crypto import MASK
+from sysmgr.errors import InvalidInput, Problem
 from sysmgr.events.services import emit
 
 from . import models, snmp
 from .errors import PasswordNeeded, RevisionConflict
+from .login_image import PREFIX, file_of
 from .models.base import Section
-from .sections import DOCUMENTED, SECTIONS, assignments, changed_columns, difference, render_section
+from .sections import DOCUMENTED, SECTIONS, assignments, changed_columns, difference, render_section, revealed
 
 # What the documents show for endpoint 6, without the mail account.
 DEMO_VALUES: dict[str, dict[str, Any]] = {
@@ -56,7 +60,7 @@ def update_settings(
     Raises RevisionConflict, PasswordNeeded or InvalidInput, and then nothing is stored. Writers without
     `if_revision` wait for each other at the cluster's row and both land.
     """
-    Cluster.objects.select_for_update().get(pk=cluster.pk)
+    locked(cluster.pk)
     current = models.SettingRevision.objects.filter(cluster=cluster).aggregate(n=Max("number"))["n"] or 0
     if if_revision is not None and if_revision != current:
         raise RevisionConflict("if_revision", current=current, expected=if_revision)
@@ -73,6 +77,7 @@ def _change(name: str, row: Section, changes: Mapping[str, Any]) -> list[dict[st
     columns = changed_columns(row, assignments(row, changes))
     if isinstance(row, models.MailSetting):
         check_mail_password(row, changes)
+    _check_image(columns.get("login_image"))
     for column, value in columns.items():
         setattr(row, column, value)
     _clean(name, row)
@@ -89,6 +94,13 @@ def _change(name: str, row: Section, changes: Mapping[str, Any]) -> list[dict[st
     return found + [
         {"path": f"{name}.{path}", "from": None, "to": "changed"} for path in secrets if f"{name}.{path}" not in told
     ]
+
+
+def _check_image(path: str | None) -> None:
+    """Raise InvalidInput when a new image's path has the form of an upload's answer, but no file."""
+    if path and path.startswith(PREFIX) and file_of(path) is None:
+        english = "names an image that is not here (any more); upload it again"
+        raise InvalidInput([Problem("front_style_setting.login_image", english, "所指图片不存在，请重新上传")])
 
 
 def _hushed(entry: dict[str, Any]) -> dict[str, Any]:
@@ -110,6 +122,13 @@ def check_mail_password(row: models.MailSetting, changes: Mapping[str, Any]) -> 
     )
     if moved and row.smtp_password and changes.get("smtp_password", MASK) == MASK:
         raise PasswordNeeded("mail_setting.smtp_password")
+
+
+def note_revealed(cluster_uuid: UUID, sections: Mapping[str, Any], actor: Actor) -> None:
+    """Write an audit row that names the secrets which `sections` show in clear; none where they show none."""
+    paths = revealed(sections)
+    if paths:
+        record(actor, "secret.reveal", f"cluster {cluster_uuid}", changes=[{"path": path} for path in paths])
 
 
 def _revise(

@@ -245,6 +245,42 @@ class IdempotencyUnderWay(SysmgrError):
     next_step_cn = "请等待其完成后，再发送相同请求以获取结果。"
 
 
+class SecretsUnreadable(SysmgrError):
+    scode = 1050
+    status = 409
+    message = "{count} stored secrets can't be read with the keys that are here: {places}."
+    message_cn = "有 {count} 个已存密文无法用现有密钥解密：{places}。"
+    next_step = "Put the missing key into <data dir>/keys/field-keys, or set these secrets anew; nothing was changed."
+    next_step_cn = "请将缺失的密钥放回 <data dir>/keys/field-keys，或重新设置这些密文；未做任何更改。"
+
+
+class KeysChangedJustNow(SysmgrError):
+    scode = 1051
+    status = 409
+    message = "The keys changed just now, and a replica may still write with the old ones."
+    message_cn = "密钥刚刚更换，其他副本可能仍在使用旧密钥写入。"
+    next_step = "Retire the old ones in {seconds} s; nothing was changed."
+    next_step_cn = "请在 {seconds} 秒后再停用旧密钥；未做任何更改。"
+
+
+class RotationUnderWay(SysmgrError):
+    scode = 1052
+    status = 409
+    message = "Another rotation of the secret key is under way."
+    message_cn = "另一个密钥轮换正在进行。"
+    next_step = "Wait for it to end, then run this one again; it is safe to repeat."
+    next_step_cn = "请等待其结束后再次执行；可安全重复。"
+
+
+class UserExists(SysmgrError):
+    scode = 1053
+    status = 409
+    message = "There is a user with the name {name} already."
+    message_cn = "用户名 {name} 已存在。"
+    next_step = "Take another name, or change that user."
+    next_step_cn = "请使用其他用户名，或修改该用户。"
+
+
 class InternalError(SysmgrError):
     message = "The request failed unexpectedly; it was written to the server's log as {request_id}."
     message_cn = "请求意外失败，已记入服务器日志，编号 {request_id}。"
