@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db import InterfaceError, OperationalError, connection
 from django.db.models import Q, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.urls import Resolver404, resolve
@@ -27,17 +28,22 @@ from sysmgr.errors import (
     PermissionDenied,
     SysmgrError,
     TokenExpired,
+    TooManyBodies,
     UnsupportedMediaType,
 )
 
 from . import envelope
 from .bodies import receiving
+from .compiled import Compiled
 from .fields import StrictUUIDField
 from .permissions import allowed
 from .strict_json import MAX_BODY_BYTES
 
 OPEN_PATHS = frozenset({"/v1/authentication/login"})
-UPLOAD_PATHS = frozenset({"/v1/system/upgrade_package/upload"})
+UPLOAD_PATHS = frozenset({"/v1/system/upgrade_package/upload", "/v1/system/front_style/login_image/upload"})
+TUS_PATH = "/v1/system/upgrade_package/tus"  # and /<uuid> below it: a body of another kind, which the view reads
+# A token or an admin session: without a token the view looks at the session.
+SESSION_PATHS = frozenset({"/v1/openapi.json", "/v1/docs"})
 
 
 @dataclass
@@ -91,31 +97,59 @@ def _queried_cluster(request: HttpRequest) -> uuid.UUID | None:
     return StrictUUIDField.parse(request.GET.get("cluster_uuid"))
 
 
-def _with_policy(rows: QuerySet[Token], queried: uuid.UUID | None) -> QuerySet[Token]:
-    """Annotate default cluster, queried cluster and the newest revision of the latter: one SQL for all."""
+_TOKEN = [field.attname for field in Token._meta.concrete_fields]
+_USER = [field.attname for field in User._meta.concrete_fields]
+
+
+def _with_policy(digest: str, queried: uuid.UUID | None = None) -> QuerySet[Token, Any]:
+    """Token, user, default cluster, queried cluster and the newest revision of the latter: one SQL for all."""
     wanted = Q(pk=queried) if queried else Q(default=True)
     cluster = Cluster.objects.filter(wanted).values("pk")[:1]
     newest = newest_revision("cluster_uuid")
-    return rows.annotate(
+    rows = Token.objects.filter(digest=digest).annotate(
         default_uuid=Subquery(Cluster.objects.filter(default=True).values("pk")[:1]),
         cluster_uuid=Subquery(cluster),
-    ).annotate(revision_key=Subquery(newest.values("key")[:1]), revision_number=Subquery(newest.values("number")[:1]))
+    )
+    rows = rows.annotate(
+        revision_key=Subquery(newest.values("key")[:1]), revision_number=Subquery(newest.values("number")[:1])
+    )
+    policy = ("default_uuid", "cluster_uuid", "revision_key", "revision_number")
+    return rows.values_list(*_TOKEN, *(f"user__{name}" for name in _USER), *policy)
+
+
+_of_default = Compiled(_with_policy, "the digest")
+_of_queried = Compiled(_with_policy, "the digest", uuid.UUID(int=1))
+
+
+def _fetch(clear: str, queried: uuid.UUID | None) -> list[Any] | None:
+    """Run the one SQL; on a connection kept from before that broke meanwhile, once more on a new one."""
+    query, values = (_of_queried, (queried,)) if queried else (_of_default, ())
+    kept = connection.connection is not None and not connection.in_atomic_block
+    connection.health_check_done = True  # type: ignore[attr-defined]  # this query is the check: asking twice would double what a read costs
+    try:
+        return query.first(tokens.digest(clear), *values)
+    except (OperationalError, InterfaceError):
+        if not kept:
+            raise
+        connection.close()
+        return query.first(tokens.digest(clear), *values)
 
 
 def admit(request: HttpRequest, gate: Gate, now: datetime) -> None:
     """Fill `gate` from the database, or raise why the call is refused."""
-    row: Any = _with_policy(tokens.find(bearer(request)), _queried_cluster(request)).first()
+    row = _fetch(bearer(request), _queried_cluster(request))
     if row is None:
         raise TokenExpired
-    if row.expire_time <= now or not row.user.is_active:
+    token = Token.from_db(connection.alias, _TOKEN, row[: len(_TOKEN)])
+    user = User.from_db(connection.alias, _USER, row[len(_TOKEN) : -4])
+    token.user = user
+    if token.expire_time <= now or not user.is_active:
         raise TokenExpired
-    if not allowed(row.user.role, request.method or "", request.path):
+    if not allowed(user.role, request.method or "", request.path):
         raise PermissionDenied
-    gate.user, gate.token = row.user, row
-    gate.default_uuid = row.default_uuid
-    gate.cluster_uuid, gate.revision_key = row.cluster_uuid, row.revision_key
-    gate.revision_number = row.revision_number
-    tokens.touch(row, now)
+    gate.user, gate.token = user, token
+    gate.default_uuid, gate.cluster_uuid, gate.revision_key, gate.revision_number = row[-4:]
+    tokens.touch(token, now)
 
 
 def read_body(request: HttpRequest, source: str) -> None:
@@ -138,11 +172,17 @@ def read_body(request: HttpRequest, source: str) -> None:
 
 
 def _takes_body(request: HttpRequest) -> bool:
+    if request.method != "POST":
+        return False
     try:
         actions: dict[str, str] = getattr(resolve(request.path_info).func, "actions", {})
     except Resolver404:
         return False
-    return request.method == "POST" and "post" in actions
+    return "post" in actions
+
+
+def _is_tus(request: HttpRequest) -> bool:
+    return request.path == TUS_PATH or request.path.startswith(f"{TUS_PATH}/")
 
 
 def _is_json(request: HttpRequest) -> bool:
@@ -159,17 +199,32 @@ class GateMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Let the request in, or answer with the refusal's envelope."""
         if not request.path.startswith("/v1/"):
-            return self.get_response(request)
+            return self._page(request)
         gate = Gate(client_address(request), getattr(request, "request_id", ""))
         request.gate = gate  # type: ignore[attr-defined]
         # API texts come in both languages at once, whatever Accept-Language says.
         with translation.override("en"):
             try:
-                if request.path not in UPLOAD_PATHS:
+                if request.path not in UPLOAD_PATHS and not _is_tus(request):
                     read_body(request, gate.source)
-                if request.path not in OPEN_PATHS:
+                session = request.path in SESSION_PATHS and "Authorization" not in request.headers
+                if request.path not in OPEN_PATHS and not session:
                     admit(request, gate, timezone.now())
             except SysmgrError as error:
-                return envelope.failure_response(error)
+                response = envelope.failure_response(error)
+                if _is_tus(request):
+                    response["Tus-Resumable"] = "1.0.0"  # the protocol wants it in each answer
+                return response
             request._dont_enforce_csrf_checks = True  # type: ignore[attr-defined]
             return self.get_response(request)
+
+    def _page(self, request: HttpRequest) -> HttpResponse:
+        """Answer outside the API; a form may stall like any body, so it holds a place until its answer."""
+        if request.method in ("GET", "HEAD"):
+            return self.get_response(request)
+        try:
+            with receiving(client_address(request)):
+                return self.get_response(request)
+        except TooManyBodies as error:
+            headers = envelope.failure_headers(error)
+            return HttpResponse(error.text, status=error.status, headers=headers, content_type="text/plain")

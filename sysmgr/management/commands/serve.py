@@ -6,6 +6,7 @@ import errno
 import fcntl
 import http.client
 import os
+import resource
 import shlex
 import signal
 import socket
@@ -26,7 +27,21 @@ from sysmgr.commands import SysmgrCommand
 from sysmgr.management import setup_steps, tls
 from sysmgr.management.supervisor import Child, stop_all
 
+HEADER_MILLISECONDS = 10_000  # from the first byte of a request to the end of its headers
 RESTART_GRACE_SECONDS = 6.0  # the workers of a killed server may need 4 s to end
+
+
+def _connections() -> int:
+    """Return how many connections a worker may hold; each one that idles or stalls costs a descriptor, no thread.
+
+    The limit of descriptors is raised as far as may be: children inherit it.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 8192 if hard == resource.RLIM_INFINITY else min(8192, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        soft = wanted
+    return 4096 if soft == resource.RLIM_INFINITY else max(128, min(4096, soft // 2))
 
 
 class Command(SysmgrCommand):
@@ -120,7 +135,8 @@ class Command(SysmgrCommand):
     def _web(self) -> list[str]:
         command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", env.BIND_HOST]
         command += ["--port", str(env.BIND_PORT), "--workers", str(env.WEB_WORKERS)]
-        command += ["--blocking-threads", str(env.WEB_THREADS), "--backpressure", str(env.WEB_THREADS * 4)]
+        command += ["--blocking-threads", str(env.WEB_THREADS), "--backpressure", str(_connections())]
+        command += ["--http1-header-read-timeout", str(HEADER_MILLISECONDS)]
         command += ["--log-level", "error", "--workers-kill-timeout", "4", "--respawn-failed-workers"]
         if env.USES_TLS:
             certificate, key = tls.certificate()

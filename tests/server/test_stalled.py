@@ -1,0 +1,148 @@
+"""Clients that begin and never end: the running server answers everybody else meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+import socket
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.server.processes import until
+from tests.server.product import Product
+
+BODIES, HEADERS = 100, 300
+ANSWER_SECONDS = 15  # generous: a loaded machine is slow, a starved server never answers
+JSON = "Content-Type: application/json\r\nContent-Length: 1000\r\n"
+FORM = "Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 9000000\r\n"
+COOKIE = f"Cookie: csrftoken={'x' * 32}\r\n"  # without one the admin refuses before it reads
+FIELDS = COOKIE + "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 1000\r\n"
+PART = '--x\r\nContent-Disposition: form-data; name="file"; filename="updatepackage_9.tar.gz"\r\n\r\n'
+KINDS = {
+    "json, good token": ("/v1/system/setting/update", "good", JSON, '{"a":'),
+    "json, bad token": ("/v1/system/setting/update", "bad", JSON, '{"a":'),
+    "json, no token": ("/v1/system/setting/update", "", JSON, '{"a":'),
+    "log-in": ("/v1/authentication/login", "", JSON, '{"user":'),
+    "package, good token": ("/v1/system/upgrade_package/upload", "good", FORM, PART),
+    "package, bad token": ("/v1/system/upgrade_package/upload", "bad", FORM, PART),
+    "image, good token": ("/v1/system/front_style/login_image/upload", "good", FORM, PART),
+    "image, no token": ("/v1/system/front_style/login_image/upload", "", FORM, PART),
+    "admin": ("/admin/login/", "", FIELDS, "a="),
+    "admin, a file": ("/admin/login/", "", COOKIE + FORM, PART),
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def descriptors() -> Iterator[None]:
+    """Room for the sockets of the test itself and, inherited, of the server."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 4096 if hard == resource.RLIM_INFINITY else min(4096, hard)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def source(number: int) -> str:
+    """Return one of 25 addresses of this machine; the test's own client is 127.0.0.1."""
+    return f"127.0.1.{number % 25 + 1}"
+
+
+def stall(server: Product, held: contextlib.ExitStack, start: str, address: str) -> socket.socket:
+    """Open a connection, send the beginning, and keep it open."""
+    connection = socket.create_connection(
+        ("127.0.0.1", server.port), timeout=ANSWER_SECONDS, source_address=(address, 0)
+    )
+    held.enter_context(connection)
+    connection.sendall(start.encode())
+    return connection
+
+
+def beginning(server: Product, kind: str) -> str:
+    path, token, headers, body = KINDS[kind]
+    bearer = {"good": server._token or server.log_in()["token"], "bad": "x" * 43, "": ""}[token]
+    authorization = f"Authorization: Bearer {bearer}\r\n" if bearer else ""
+    return f"POST {path} HTTP/1.1\r\nHost: localhost\r\n{authorization}{headers}\r\n{body}"
+
+
+def others_are_answered(server: Product, times: int = 12) -> None:
+    """Ask from another address, on new connections: each read is answered, rightly and in time."""
+    for _ in range(times):
+        with httpx.Client(timeout=ANSWER_SECONDS, trust_env=False) as client:
+            headers = {"Authorization": f"Bearer {server._token}"}
+            answer = client.get(f"{server.base}/v1/system/setting/inspect", headers=headers)
+            assert answer.status_code == 200
+            assert client.get(f"{server.base}/readyz").status_code == 200
+
+
+def writing(server: Product) -> httpx.Response:
+    return server.request("POST", "setting/update", json={"storage_setting": {"hop_hc": 7}})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("one_source", [True, False], ids=["one source", "many sources"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_bodies_that_stall(server: Product, kind: str, one_source: bool) -> None:
+    start = beginning(server, kind)
+    with contextlib.ExitStack() as held:
+        for number in range(BODIES):
+            stall(server, held, start, source(0 if one_source else number))
+        others_are_answered(server)
+        answer = writing(server)
+        if one_source:
+            # A source holds at most 8 in each worker: there is room for the bodies of others.
+            assert answer.status_code == 200
+        else:
+            assert answer.status_code == 200 or (answer.status_code, answer.headers.get("Retry-After")) == (503, "2")
+    until("the bodies to be let go", lambda: writing(server).status_code == 200, 30, pause=0.5)
+    assert "Traceback" not in server.errors()
+
+
+@pytest.mark.slow
+def test_refused_bodies_are_told_to_come_back(server: Product) -> None:
+    """All but 8 in each worker hear it at once, although their bodies never end."""
+    start = beginning(server, "json, good token")
+    told: dict[int, bytes] = {}
+    with contextlib.ExitStack() as held:
+        connections = [stall(server, held, start, source(0)) for _ in range(BODIES)]
+        for connection in connections:
+            connection.setblocking(False)
+
+        def refused() -> bool:
+            for place, connection in enumerate(connections):
+                if place not in told:
+                    with contextlib.suppress(BlockingIOError):
+                        told[place] = connection.recv(4096)
+            return len(told) >= BODIES - 2 * 8
+
+        until("all but 8 in each worker to be refused", refused, ANSWER_SECONDS)
+    assert len(told) < BODIES
+    assert all(b" 503 " in answer and b"retry-after: 2" in answer.lower() for answer in told.values())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("start", ["", "GET /readyz HTTP/1.1\r\nHost: localhost\r\nX-A: "], ids=["silent", "begun"])
+def test_headers_that_never_end(server: Product, start: str) -> None:
+    server._token = server._token or server.log_in()["token"]
+    with contextlib.ExitStack() as held:
+        connections = [stall(server, held, start, source(number)) for number in range(HEADERS)]
+        others_are_answered(server)
+        assert writing(server).status_code == 200
+        if start:  # nobody keeps a place for ever: the server hangs up by itself
+            connections[0].settimeout(60)
+            while connections[0].recv(4096):
+                pass
+    assert "Traceback" not in server.errors()
+
+
+@pytest.mark.slow
+def test_bodies_and_headers_together(server: Product) -> None:
+    starts = [beginning(server, kind) for kind in KINDS]
+    with contextlib.ExitStack() as held:
+        for number in range(HEADERS):
+            stall(server, held, "GET / HTTP/1.1\r\nX-A: ", source(number))
+        for number in range(BODIES):
+            stall(server, held, starts[number % len(starts)], source(number))
+        others_are_answered(server)
