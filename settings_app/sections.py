@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sysmgr.crypto import MASK, Secret
+from sysmgr.crypto import MASK, Secret, SecretUnreadable
 from sysmgr.errors import InvalidInput, Problem
 
 from . import models
@@ -51,13 +51,18 @@ def columns(model: type[Section]) -> tuple[str, ...]:
     return tuple(field.attname for field in model._meta.concrete_fields if field.name != "cluster")
 
 
-def shown(value: Any) -> Any:
-    """Return a value as it is shown: secrets as their mask."""
-    return str(value) if isinstance(value, Secret) else value
+def shown(value: Any, *, clear: bool = False) -> Any:
+    """Return a value as it is shown: secrets as their mask, or `clear` where their key is at hand."""
+    if not isinstance(value, Secret):
+        return value
+    try:
+        return value.reveal() if clear else str(value)
+    except SecretUnreadable:
+        return str(value)
 
 
-def render_section(row: Section) -> dict[str, Any]:
-    """Return the section's documented JSON, secrets masked."""
+def render_section(row: Section, *, clear: bool = False) -> dict[str, Any]:
+    """Return the section's documented JSON, secrets masked unless `clear`."""
     if isinstance(row, models.AccessControlPolicy):
         return {
             "ip_access_control_policy": {
@@ -68,9 +73,18 @@ def render_section(row: Section) -> dict[str, Any]:
             "time_access_control_policy": row.time_policy,
         }
     if isinstance(row, models.SnmpSettings):
-        targets = [{key: shown(getattr(target, key)) for key in SNMP_KEYS} for target in row.targets.all()]
+        targets = [{key: shown(getattr(target, key), clear=clear) for key in SNMP_KEYS} for target in row.targets.all()]
         return {"snmps": targets if row.has_list else None}
-    return {name: shown(getattr(row, name)) for name in columns(type(row))}
+    return {name: shown(getattr(row, name), clear=clear) for name in columns(type(row))}
+
+
+def revealed(sections: Mapping[str, Any]) -> list[str]:
+    """Return the paths of the secrets that the documented JSON shows in clear."""
+    mail = sections.get("mail_setting", {})
+    found = {"mail_setting.smtp_password": mail.get("smtp_password")}
+    for place, target in enumerate(sections.get("snmp_settings", {}).get("snmps") or []):
+        found |= {f"snmp_settings.snmps[{place}].{key}": target[key] for key in SNMP_SECRETS}
+    return [path for path, value in found.items() if value and value != MASK]
 
 
 def assignments(row: Section, changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -70,6 +70,14 @@ def _addresses(name: str) -> frozenset[str]:
     return frozenset(found)
 
 
+def _folders(name: str) -> list[Path]:
+    found = [Path(item.strip()) for item in _env.list(name, default=[]) if item.strip()]
+    for path in found:
+        if not path.is_absolute():
+            raise _refuse(name, f"{str(path)!r} is no absolute path")
+    return [path.resolve() for path in found]
+
+
 def split_bind(bind: str) -> tuple[str, int]:
     """Return (host, port) of `host:port` or `[ipv6]:port`."""
     match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([^:\[\]]+)):(\d{1,5})", bind)
@@ -131,12 +139,23 @@ if bool(TLS_CERT_FILE) != bool(TLS_KEY_FILE):
 INSECURE_HTTP = _flag("SYSMGR_INSECURE_HTTP", False)
 USES_TLS = bool(TLS_CERT_FILE) or not (is_loopback(BIND_HOST) or INSECURE_HTTP)
 TRUSTED_PROXIES = _addresses("SYSMGR_TRUSTED_PROXIES")
-LOCAL_ROOTS = [Path(root).resolve() for root in _env.list("SYSMGR_LOCAL_ROOTS", default=[])]
+LOCAL_ROOTS = _folders("SYSMGR_LOCAL_ROOTS")
 SMTP_CA_FILE = _file("SYSMGR_SMTP_CA_FILE") or None
 TIME_ZONE = _env.str("SYSMGR_TIME_ZONE", "UTC")
 LEASE_TTL_SECONDS = _number("SYSMGR_LEASE_TTL_SECONDS", 15, 3, 3600)
 WEB_WORKERS = _number("SYSMGR_WEB_WORKERS", 2, 1, 64)
 WEB_THREADS = _number("SYSMGR_WEB_THREADS", 32, 2, 256)
+# How long rows are kept (sysmgr/management/retention.py): events, closed alerts, mail that was sent or given up.
+BACKUP_KEEP = _number("SYSMGR_BACKUP_KEEP", 3, 1, 1000)
+BACKUP_DAYS = _number("SYSMGR_BACKUP_DAYS", 30, 0, 36500)
+EVENT_DAYS = _number("SYSMGR_EVENT_DAYS", 90, 1, 36500)
+ALERT_DAYS = _number("SYSMGR_ALERT_DAYS", 90, 1, 36500)
+MAIL_DAYS = _number("SYSMGR_MAIL_DAYS", 30, 1, 36500)
+# For old clients; docs/compatibility.md says what each one changes.
+ALWAYS_200 = _flag("SYSMGR_ALWAYS_200", False)
+LENIENT_KEYS = _flag("SYSMGR_LENIENT_KEYS", False)
+REVEAL_SECRETS = _flag("SYSMGR_REVEAL_SECRETS", False)
+LEGACY_LOGIN = _flag("SYSMGR_LEGACY_LOGIN", False)  # not there yet: doctor and the log say that it changes nothing
 
 _address = f"[{ADDRESS}]" if ":" in ADDRESS else ADDRESS
 PUBLIC_URL = _env.str("SYSMGR_PUBLIC_URL", "") or f"{'https' if USES_TLS else 'http'}://{_address}:{BIND_PORT}"

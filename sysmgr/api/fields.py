@@ -14,6 +14,7 @@ from django.utils import translation
 from rest_framework import serializers
 from rest_framework.settings import api_settings
 
+from sysmgr import env
 from sysmgr.crypto import SecretField
 from sysmgr.errors import InvalidInput, Problem, bilingual
 
@@ -138,6 +139,8 @@ class StrictSerializer(_Strict, serializers.Serializer[Any]):
         if not isinstance(data, Mapping):
             raise serializers.ValidationError({api_settings.NON_FIELD_ERRORS_KEY: [_TEXTS["object"]]})
         unknown = {printable(key): [_TEXTS["unknown"]] for key in data if key not in self.fields}
+        if env.LENIENT_KEYS:
+            unknown = {}
         try:
             value: dict[str, Any] = super().to_internal_value(data)
         except serializers.ValidationError as error:

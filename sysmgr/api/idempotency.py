@@ -29,7 +29,7 @@ def idempotent(view: type_view) -> type_view:
     """Let a write honour Idempotency-Key: claimed in the write's own transaction, so both stand or neither.
 
     A view that has more to do after the commit (waiting for a run) sets `response.after_commit`, a function
-    that returns the final answer.
+    that returns the final answer. A response without data is no answer yet: until the final one it is under way.
     """
 
     @wraps(view)
@@ -48,16 +48,24 @@ def idempotent(view: type_view) -> type_view:
                 if kept is not None:
                     return kept
                 response = view(self, request, *args, **kwargs)
-                _keep(claim, response)
+                if response.data is not None:
+                    _keep(claim, response)
         except (IdempotencyConflict, IdempotencyUnderWay):
             raise
         except Exception as error:
             return _refused(error, claim, digest)
-        final = _finished(response)
+        try:
+            final = _finished(response)
+        except Exception as error:
+            if response.data is not None:
+                raise
+            IdempotencyKey.objects.filter(**claim).delete()  # nothing was answered yet: kept like any other refusal
+            return _refused(error, claim, digest)
         if final is not response:
             _keep(claim, final)
         return final
 
+    wrapper.takes_idempotency_key = True  # type: ignore[attr-defined]  # for the API's description
     return wrapper
 
 
@@ -90,7 +98,8 @@ def _claim(claim: dict[str, Any], digest: str) -> Response | None:
 
 
 def _keep(claim: dict[str, Any], response: Response) -> None:
-    answer = json.loads(json.dumps(response.data, default=str))
+    # What is shown in clear once is not stored in clear: such a view sets `response.kept`.
+    answer = json.loads(json.dumps(getattr(response, "kept", response.data), default=str))
     IdempotencyKey.objects.filter(**claim).update(status=response.status_code, answer=answer)
 
 
