@@ -6,7 +6,7 @@ ARGS ?=
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-sqlite test-pg lint format texts lock clean
+.PHONY: help run test test-sqlite test-pg bench lint format docs texts lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,11 @@ $(VENV)/.dev-stamp: requirements-dev.lock | $(VENV)/bin/python
 	@$(PY) -m pip install -q --disable-pip-version-check --no-cache-dir --require-hashes -r requirements-dev.lock >&2
 	@touch $@
 
+$(VENV)/.bench-stamp: requirements-bench.lock $(VENV)/.dev-stamp
+	@echo "installing what the measures compare with (once)" >&2
+	@$(PY) -m pip install -q --disable-pip-version-check --no-cache-dir --require-hashes -r requirements-bench.lock >&2
+	@touch $@
+
 run: $(VENV)/.run-stamp ## Set everything up and serve (web and manager) in the foreground
 	@exec $(PY) manage.py serve
 
@@ -38,6 +43,9 @@ test-sqlite: $(VENV)/.dev-stamp ## Run the suite on SQLite
 test-pg: $(VENV)/.dev-stamp ## Run the suite on PostgreSQL (a throw-away server)
 	@$(PY) -m tests.pg $(PY) -m pytest -n $(WORKERS) --ignore tests/upgrades/agent $(ARGS)
 
+bench: $(VENV)/.bench-stamp ## Measure against small honest programs (ARGS="--rounds 3", "--write" keeps it)
+	@$(PY) -m benchmarks $(ARGS)
+
 lint: $(VENV)/.dev-stamp ## Check style and types
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
@@ -47,6 +55,9 @@ lint: $(VENV)/.dev-stamp ## Check style and types
 format: $(VENV)/.dev-stamp ## Format the source
 	@$(VENV)/bin/ruff check --fix .
 	@$(VENV)/bin/ruff format .
+
+docs: $(VENV)/.dev-stamp ## Write the documents that are made from the source (errors, settings, OpenAPI)
+	@$(PY) manage.py write_docs
 
 texts: $(VENV)/.dev-stamp ## Collect and compile the admin's Chinese texts (needs gettext)
 	@command -v msgfmt >/dev/null || { echo "gettext is missing; on Debian: apt-get install gettext" >&2; exit 1; }

@@ -39,7 +39,8 @@ FrontStyleSettingInput = _section(models.FrontStyleSetting)
 StorageSettingInput = _section(models.StorageSetting)
 
 
-def _ip_range(value: str) -> None:
+def ip_range(value: str) -> None:
+    """Accept an address, a CIDR or a range a-b."""
     try:
         parse_ip_range(value)
     except ValueError:
@@ -50,7 +51,7 @@ def _ip_range(value: str) -> None:
 class IpRangesInput(StrictSerializer):
     """The list of address ranges."""
 
-    ranges = StrictListField(child=StrictCharField(validators=[_ip_range]), max_length=MAX_RANGES, required=False)
+    ranges = StrictListField(child=StrictCharField(validators=[ip_range]), max_length=MAX_RANGES, required=False)
 
 
 class IpPolicyInput(StrictSerializer):

@@ -11,6 +11,7 @@ from settings_app.services import create_defaults
 from sysmgr.accounts import tokens
 from sysmgr.accounts.models import Role, User
 from sysmgr.audit.services import SYSTEM
+from tests.contract.described import DescribedClient
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def client_of(role: str) -> Client:
     """Return a client that carries a real token of a new user with `role`."""
     user = User.objects.create_user(f"a-{role}", None, role=role)
     clear, _ = tokens.issue(user, "127.0.0.1", 3600)
-    return Client(headers={"Authorization": f"Bearer {clear}"})
+    return DescribedClient(headers={"Authorization": f"Bearer {clear}"})
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ from .fields import StrictUUIDField
 from .gate import Gate
 from .strict_json import check_text
 
+MAX_TEXT = 255
+
 
 def parse_uuid(text: Any, path: str) -> uuid.UUID:
     """Return the UUID, or raise InvalidInput naming `path`."""
@@ -20,6 +22,14 @@ def parse_uuid(text: Any, path: str) -> uuid.UUID:
     if found is None:
         raise InvalidInput([Problem(path, "must be a UUID in its usual form", "必须是标准格式的 UUID")])
     return found
+
+
+def query_text(text: str, name: str) -> str:
+    """Return a query value that keeps the rules of JSON strings, or raise InvalidInput."""
+    check_text(text, name)
+    if len(text) > MAX_TEXT:
+        raise InvalidInput([Problem(name, f"has more than {MAX_TEXT} characters", f"超过 {MAX_TEXT} 个字符")])
+    return text
 
 
 class ApiViewSet(ViewSet):
@@ -38,8 +48,7 @@ class ApiViewSet(ViewSet):
         text: str = request.query_params.get(name, "")
         if not text:
             raise InvalidInput([Problem(name, "is required", "为必填项")])
-        check_text(text, name)
-        return text
+        return query_text(text, name)
 
     def number(self, request: Any, name: str, default: int, low: int, high: int) -> int:
         """Return an integer of the query within its bounds, or raise InvalidInput."""
