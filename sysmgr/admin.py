@@ -1,4 +1,4 @@
-"""What the admin's pages share: the site's texts, the read-only base, readable JSON, who acts."""
+"""What the admin's pages share: the read-only base, readable JSON, who acts."""
 
 from __future__ import annotations
 
@@ -13,19 +13,13 @@ from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language, gettext
-from django.utils.translation import gettext_lazy as _
 
 from sysmgr.api.gate import client_address
 from sysmgr.audit.services import Actor
+from sysmgr.theme import ModelAdmin, TabularInline
 
 ModelT = TypeVar("ModelT", bound=Model)
 
-admin.site.site_header = _("System manager")
-admin.site.site_title = _("System manager")
-admin.site.index_title = _("Overview")
-admin.site.site_url = None  # there is no other site to view
-# Django's own log of admin actions stays empty: revisions and the audit tell what was done, at every door.
-admin.site.index_template = "admin/overview.html"
 # Permissions follow from the role; a group would promise something that nobody reads.
 admin.site.unregister(Group)
 
@@ -78,7 +72,7 @@ def values_filter(field: str, label: Any, values: Iterable[str]) -> type[admin.S
     return ValuesFilter
 
 
-class ReadOnlyAdmin(admin.ModelAdmin[ModelT]):
+class ReadOnlyAdmin(ModelAdmin[ModelT]):
     """Shows rows and changes none: whatever changes them has a service, and a door that calls it."""
 
     actions = None
@@ -111,7 +105,7 @@ class ReadOnlyAdmin(admin.ModelAdmin[ModelT]):
         return self.get_fields(request, obj)
 
 
-class ReadOnlyInline(admin.TabularInline[Any, Any]):
+class ReadOnlyInline(TabularInline[Any, Any]):
     """Rows that belong to the shown one, in its page."""
 
     extra = 0

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import django_stubs_ext
+import drf_spectacular_sidecar
 
 from sysmgr import env
 
@@ -24,6 +26,19 @@ SESSION_COOKIE_SAMESITE = "Strict"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "font-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "form-action": ["'self'"],
+        "base-uri": ["'none'"],
+        "frame-ancestors": ["'none'"],
+    }
+}
 # Only with the operator's own certificate: a browser that remembers HSTS refuses to pass a self-signed one.
 SECURE_HSTS_SECONDS = 30 * 24 * 3600 if env.TLS_CERT_FILE else 0
 SILENCED_SYSTEM_CHECKS = [
@@ -33,7 +48,8 @@ SILENCED_SYSTEM_CHECKS = [
 ]
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "unfold.apps.BasicAppConfig",  # the theme's templates stand before those that they replace
+    "sysmgr.apps.SysmgrAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -53,7 +69,9 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "sysmgr.csp.PolicyMiddleware",
     "sysmgr.api.request_id.RequestIdMiddleware",
+    "sysmgr.api.old_clients.Always200Middleware",
     "sysmgr.api.gate.GateMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -96,15 +114,28 @@ LOGIN_REDIRECT_URL = "admin:index"
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
+LANGUAGE_COOKIE_SECURE = env.USES_TLS
+LANGUAGE_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_SAMESITE = "Strict"
 TIME_ZONE = "UTC"  # Also the process's TZ: logs and stored times are UTC; people's zone is SYSMGR_TIME_ZONE.
 USE_TZ = True
 USE_I18N = True
 
 STATIC_URL = "static/"
 STATIC_ROOT = DATA_DIR / "static"
+# Of the sidecar's files only those that /v1/docs loads.
+_sidecar = Path(drf_spectacular_sidecar.__file__).parent / "static" / "drf_spectacular_sidecar"
+STATICFILES_DIRS = [("swagger-ui", _sidecar / "swagger-ui-dist")]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
+}
+
+UNFOLD: dict[str, Any] = {
+    "SITE_URL": None,
+    "SITE_SYMBOL": "dns",
+    "SHOW_VIEW_ON_SITE": False,
+    "SIDEBAR": {"navigation": "sysmgr.navigation.groups"},
 }
 
 # The API bounds its own bodies (contract §1); uploads are streamed to quarantine by their own handler.
@@ -116,9 +147,18 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_PARSER_CLASSES": ["sysmgr.api.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["sysmgr.api.renderer.EnvelopeRenderer"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "sysmgr.api.negotiation.OneRenderer",
+    "DEFAULT_SCHEMA_CLASS": "sysmgr.api.autoschema.AutoSchema",
     "EXCEPTION_HANDLER": "sysmgr.api.handler.exception_handler",
     "URL_FORMAT_OVERRIDE": None,
     "UNAUTHENTICATED_USER": None,
+}
+
+SPECTACULAR_SETTINGS: dict[str, Any] = {
+    "OAS_VERSION": "3.1.0",
+    "POSTPROCESSING_HOOKS": [],  # enums stay where they are used
+    "ENFORCE_NON_BLANK_FIELDS": True,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "SORT_OPERATION_PARAMETERS": False,
 }
 
 LOGGING = {

@@ -8,12 +8,23 @@ from datetime import timedelta
 from django.utils import timezone
 
 from cluster.models import Cluster, Host, HostService, LeaderLease, Member
-from settings_app.models import SnmpSettings, SnmpTarget
+from settings_app.models import OutboxMail, SnmpSettings, SnmpTarget
 from sysmgr.accounts.models import Token, User
 from sysmgr.api.models import IdempotencyKey
 from sysmgr.audit.services import SYSTEM, record
+from sysmgr.events.alerts import Trouble, raise_alert
+from sysmgr.events.models import Cursor
 from sysmgr.events.services import emit
-from upgrades.models import Backup, HostHold, PackagePayload, TrustedKey, UpgradeItem, UpgradePackage, UpgradeRun
+from upgrades.models import (
+    Backup,
+    HostHold,
+    PackagePayload,
+    TrustedKey,
+    TusUpload,
+    UpgradeItem,
+    UpgradePackage,
+    UpgradeRun,
+)
 
 
 def host(cluster: Cluster, place: int) -> Host:
@@ -64,6 +75,20 @@ def item(run: UpgradeRun, on: Host, brings: UpgradePackage, ordinal: int) -> Upg
     return made
 
 
+def mail(cluster: Cluster, state: str = "waiting") -> OutboxMail:
+    """Make a mail of the outbox."""
+    now = timezone.now()
+    return OutboxMail.objects.create(
+        cluster=cluster,
+        receiver="ops@example.com",
+        subject="An upgrade ended",
+        body="very-mail-text",
+        state=state,
+        next_time=now if state == "waiting" else None,
+        create_time=now,
+    )
+
+
 def one_of_each(cluster: Cluster) -> None:
     """Make at least one row of every model that the admin shows; the sections are there with the cluster."""
     now = timezone.now()
@@ -83,6 +108,12 @@ def one_of_each(cluster: Cluster) -> None:
         last_used_time=now,
         expire_time=now + timedelta(hours=1),
     )
+    TusUpload.objects.create(
+        user=user, cluster=cluster, file_name="a.tar.gz", length=1, expire_time=now, message_cn="中文", message="x"
+    )
+    mail(cluster)
+    raise_alert("test.cause", Trouble("It is wrong.", "出错了。", cluster_uuid=cluster.pk))
+    Cursor.objects.get_or_create(name=Cursor.STREAM)
     IdempotencyKey.objects.create(user=user, path="/v1/x", key="k", body_digest="b", answer={"kept": "answer-kept"})
     section = SnmpSettings.objects.get(cluster=cluster)
     SnmpTarget.objects.create(

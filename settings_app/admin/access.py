@@ -20,6 +20,7 @@ from settings_app.serializers import TimePolicyInput
 from sysmgr.admin import in_chinese, pretty
 from sysmgr.api import strict_json
 from sysmgr.errors import InvalidInput, MalformedBody
+from sysmgr.theme import Textarea
 
 from .base import SectionAdmin
 from .forms import SectionForm
@@ -45,13 +46,13 @@ class AccessControlForm(SectionForm):
     ip_ranges = forms.CharField(
         label=_("Address ranges"),
         required=False,
-        widget=forms.Textarea(attrs={"rows": 8, "class": "vLargeTextField"}),
+        widget=Textarea(attrs={"rows": 8}),
         help_text=_("One a line: an address, a CIDR or a range a-b; at most 1000."),
     )
     time_policy = forms.CharField(
         label=_("Time windows"),
         required=False,
-        widget=forms.Textarea(attrs={"rows": 12, "class": "vLargeTextField", "spellcheck": "false"}),
+        widget=Textarea(attrs={"rows": 12, "spellcheck": "false"}),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.db.models import Model, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -16,6 +16,7 @@ from settings_app.models.base import Section
 from settings_app.sections import columns
 from settings_app.selectors import newest_revision
 from sysmgr.admin import ReadOnlyAdmin, actor_of
+from sysmgr.theme import ModelAdmin
 
 from .forms import SectionForm
 
@@ -34,7 +35,7 @@ class SectionAdmin(ReadOnlyAdmin[Section]):
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Let the role decide: administrators."""
-        return admin.ModelAdmin.has_change_permission(self, request, obj)
+        return ModelAdmin.has_change_permission(self, request, obj)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Read the revision in the same SQL as the row: a form never shows an old row under a new number."""

@@ -22,6 +22,7 @@ from sysmgr.api import strict_json
 from sysmgr.api.fields import validated
 from sysmgr.audit.services import Actor
 from sysmgr.errors import InvalidInput, Problem, SysmgrError
+from sysmgr.theme import CheckboxInput, PasswordInput, TextInput
 
 SECTION_OF = {model: name for name, model in SECTIONS.items()}
 CLEAR = "_clear"
@@ -29,13 +30,13 @@ CLEAR = "_clear"
 
 def secret_field() -> forms.CharField:
     """Return the input of a secret: what was typed is never sent back to the page."""
-    widget = forms.PasswordInput(render_value=False, attrs={"autocomplete": "new-password"})
+    widget = PasswordInput(render_value=False, attrs={"autocomplete": "new-password"})
     return forms.CharField(required=False, strip=False, max_length=255, widget=widget)
 
 
 def clear_field() -> forms.BooleanField:
     """Return the checkbox that removes a stored secret."""
-    return forms.BooleanField(required=False)
+    return forms.BooleanField(required=False, widget=CheckboxInput)
 
 
 class SecretsMixin:
@@ -92,7 +93,11 @@ class SectionForm(SecretsMixin, forms.ModelForm[Section]):
     revision: SettingRevision | None = None
     if_revision = forms.IntegerField(widget=forms.HiddenInput)
     reason = forms.CharField(
-        label=_("Reason"), required=False, max_length=255, help_text=_("Kept with the revision; may stay empty.")
+        label=_("Reason"),
+        required=False,
+        max_length=255,
+        widget=TextInput,
+        help_text=_("Kept with the revision; may stay empty."),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -66,7 +66,13 @@ class TargetForm(SecretsMixin, forms.ModelForm[SnmpTarget]):
 
 
 Targets: type[BaseFormSet[TargetForm]] = formset_factory(
-    TargetForm, extra=2, max_num=MAX_TARGETS, validate_max=True, can_delete=True, can_delete_extra=False
+    TargetForm,
+    extra=2,
+    max_num=MAX_TARGETS,
+    absolute_max=MAX_TARGETS + 1,  # so many are drawn at most, whatever number a page sends back
+    validate_max=True,
+    can_delete=True,
+    can_delete_extra=False,
 )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from html import unescape
-from typing import Any
 
 import pytest
 from django.apps import apps
@@ -17,16 +16,18 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from cluster.models import Cluster, Host, HostService
-from settings_app.models import SettingRevision, SnmpTarget
+from settings_app.models import OutboxMail, SettingRevision, SnmpTarget
 from settings_app.models.base import Section
 from sysmgr.accounts.models import Role, Token, User
 from sysmgr.api.handler import handler400
 from sysmgr.audit.models import AuditRow
 from sysmgr.audit.services import SYSTEM, record
-from sysmgr.events.models import Event
+from sysmgr.events.alerts import Trouble, raise_alert
+from sysmgr.events.models import Alert, Event
 from sysmgr.events.services import emit
 from tests import rows
-from upgrades.models import PackagePayload, UpgradeItem, UpgradeRun
+from tests.pages import enter, url
+from upgrades.models import Backup, PackagePayload, UpgradeItem, UpgradeRun
 
 OURS = ("accounts", "api", "audit", "events", "cluster", "settings_app", "upgrades")
 # Shown in the page of the row that they belong to.
@@ -34,16 +35,6 @@ INSIDE = {SnmpTarget, PackagePayload}
 MODELS = [model for app in OURS for model in apps.get_app_config(app).get_models()]
 PAGES = [model for model in MODELS if model not in INSIDE]
 CLOSED_TO_OPERATORS = {"accounts", "audit"}
-
-
-def url(model: type[Model], page: str, *args: Any) -> str:
-    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}", args=args)
-
-
-def enter(role: str, language: str = "en") -> Client:
-    client = Client(headers={"Accept-Language": language})
-    client.force_login(User.objects.create_user(f"the-{role}", None, role=role))
-    return client
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
@@ -89,7 +80,7 @@ def test_hashes_digests_and_kept_answers_are_on_no_page(cluster: Cluster) -> Non
     rows.one_of_each(cluster)
     client = enter(Role.ADMINISTRATOR)
     somebody = User.objects.get(user_name="somebody")
-    secrets = [somebody.password, "scrypt$", "d" * 64, "answer-kept", "very-c", "enc:1:"]
+    secrets = [somebody.password, "scrypt$", "d" * 64, "answer-kept", "very-c", "very-mail-text", "enc:1:"]
     for model in PAGES:
         row = somebody if model is User else model._default_manager.first()
         assert row is not None
@@ -139,6 +130,16 @@ def many_tokens(cluster: Cluster, count: int) -> None:
         )
 
 
+def many_alerts(cluster: Cluster, count: int) -> None:
+    for place in range(count):
+        raise_alert(f"x.{place}", Trouble("a", "b"))
+
+
+def many_mails(cluster: Cluster, count: int) -> None:
+    for _ in range(count):
+        rows.mail(cluster)
+
+
 @pytest.mark.parametrize(
     ("model", "more", "budget"),
     [
@@ -150,6 +151,10 @@ def many_tokens(cluster: Cluster, count: int) -> None:
         (Event, many_events, 4),
         (AuditRow, many_audit_rows, 4),
         (Token, many_tokens, 4),
+        (Host, many_hosts, 5),
+        (Backup, many_items, 5),
+        (Alert, many_alerts, 4),
+        (OutboxMail, many_mails, 5),
     ],
 )
 def test_a_list_costs_the_same_with_one_row_and_with_many(

@@ -1,0 +1,1 @@
+"""Tests of the upgrades' pages in the admin."""
