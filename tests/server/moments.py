@@ -47,7 +47,9 @@ class Stage:
         shutil.rmtree(self.root)
         shutil.copytree(self.pristine, self.root, symlinks=True)
         hosts = f"(SELECT id FROM cluster_host WHERE host_ip = '{IP}')"
-        statements = [f"DELETE FROM upgrades_backup WHERE host_id IN {hosts}"]
+        backups = f"(SELECT id FROM upgrades_backup WHERE host_id IN {hosts})"
+        statements = [f"UPDATE upgrades_upgradeitem SET source_id = NULL WHERE source_id IN {backups}"]
+        statements += [f"DELETE FROM upgrades_backup WHERE host_id IN {hosts}"]
         statements += [
             f"UPDATE cluster_hostservice SET version = '{version}' "
             f"WHERE service_type = '{service}' AND host_id IN {hosts}"

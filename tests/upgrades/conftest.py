@@ -12,6 +12,8 @@ from sysmgr import env
 from sysmgr.audit.services import SYSTEM
 from sysmgr.management import demo
 from tests.conftest import client_of
+from upgrades.intake import store
+from upgrades.models import UpgradePackage
 
 
 @pytest.fixture
@@ -27,3 +29,13 @@ def demo_cluster(db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> C
 def demo_api(demo_cluster: Cluster, term: int) -> Client:
     """An administrator's client of the demo; the test leads."""
     return client_of("administrator")
+
+
+@pytest.fixture
+def unstored(demo_cluster: Cluster) -> bytes:
+    """The demo's good package of 1.5, which the store no longer has."""
+    path = store(demo_cluster) / "updatepackage_1.5.tar.gz"
+    content = path.read_bytes()
+    path.unlink()
+    UpgradePackage.objects.filter(package_name=path.name).delete()
+    return content

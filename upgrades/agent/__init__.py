@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 PROTOCOL = 1
-PARTS = ("base.sh", "tree.sh", "hooks.sh", "steps.sh", "change.sh", "main.sh")
+PARTS = ("base.sh", "tree.sh", "hooks.sh", "steps.sh", "restore.sh", "change.sh", "main.sh")
 
 
 @lru_cache(maxsize=1)

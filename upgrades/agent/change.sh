@@ -4,7 +4,7 @@ step_activate() {
     need stage
     forward
     ! replay activate || return 0
-    same_as_spec "$ROOT/$SERVICE/releases/$NEW" || fail 17 digest_mismatch "the staged release changed"
+    same_as_new "$ROOT/$SERVICE/releases/$NEW" || fail 17 digest_mismatch "the staged release changed"
     mark activate started
     if ! is_done activate.stop; then
         ask_before_stop
@@ -29,7 +29,7 @@ step_verify() {
     need activate
     mark verify started
     [ "$(current_version)" = "$NEW" ] || fail 17 digest_mismatch "current is $(current_version), not $NEW"
-    same_as_spec "$ROOT/$SERVICE/releases/$NEW" || fail 17 digest_mismatch "the files are not what the package lists"
+    same_as_new "$ROOT/$SERVICE/releases/$NEW" || fail 17 digest_mismatch "the files are not what they should be"
     for check in status health; do
         if has_hook "$check" && ! wait_for "$check" yes; then
             [ "$said" = no ] || refuse_hook "$check"
@@ -123,7 +123,7 @@ restore_release() {
 }
 # unpack_release DIR: the proven content of $archive as DIR; one that is whole already is used.
 unpack_release() {
-    tree=$1
+    tree=$1 listing=$TASK_DIR/old.tree
     if ! same_tree "$tree" "$TASK_DIR/old.tree"; then
         wipe "$tree"
         mkdir "$tree" 2>>"$LOG" && both read_archive unpack_tree || unproven "the backup of $OLD cannot be unpacked"

@@ -1,14 +1,34 @@
 # Hooks: the commands that a manifest names, run in a release's own folder.
 
-has_hook() { grep -q "^H $1 " "$TASK_DIR/spec"; }
-hook_seconds() { sed -n "s/^H $1 \([0-9]*\) .*/\1/p" "$TASK_DIR/spec"; }
-longest_hook() { awk '/^H / && $3 > most {most = $3} END {print most + 0}' "$TASK_DIR/spec"; }
+# hook_set: whose commands apply, as $set: of a restore, those known for the release that `current` names.
+hook_set() {
+    side='' set=$TASK_DIR/spec
+    [ -f "$TASK_DIR/hooks.new" ] || return 0
+    if [ "$(current_version)" = "$NEW" ]; then side=new.; else side=old.; fi
+    set=$TASK_DIR/hooks.${side%.}
+}
+has_hook() { hook_set && grep -q "^H $1 " "$set"; }
+hook_seconds() { hook_set && sed -n "s/^H $1 \([0-9]*\) .*/\1/p" "$set"; }
+longest_hook() {
+    set -- "$TASK_DIR/spec"
+    [ ! -f "$TASK_DIR/hooks.new" ] || set -- "$TASK_DIR/hooks.old" "$TASK_DIR/hooks.new"
+    awk '/^H / && $3 > most {most = $3} END {print most + 0}' "$@"
+}
 
 # can_become USER: whether a hook may run as USER: asked before anything changes.
 can_become() {
     [ "$1" != - ] && [ "$1" != "$(id -un)" ] || return 0
     [ "$(id -u)" -eq 0 ] && id -u "$1" >/dev/null 2>&1 || return 1
     command -v runuser >/dev/null || setpriv --reuid 0 true 2>/dev/null
+}
+# keep_hooks FILE SIDE: the words of each command that FILE names, a line each; their users must be there.
+keep_hooks() {
+    for user in $(sed -n 's/^H [a-z]* [0-9]* \([^ ]*\) .*/\1/p' "$1"); do
+        can_become "$user" || fail 18 hook_failed "cannot become $user"
+    done
+    for hook in $(sed -n 's/^H \([a-z]*\) .*/\1/p' "$1"); do
+        sed -n "/^H $hook /,/^[HF.]/s/^A //p" "$1" | keep "$TASK_DIR/argv.$2$hook" || exit
+    done
 }
 # hold_hooks: a call that was killed leaves its hook running. Its `timeout` still holds this lock, so that a second
 # call waits for the hook's end instead of starting (or stopping) the service beside it.
@@ -23,7 +43,8 @@ hold_hooks() {
 run_hook() {
     hook=$1
     seconds=$2
-    head=$(sed -n "s/^H $hook //p" "$TASK_DIR/spec")
+    hook_set
+    head=$(sed -n "s/^H $hook //p" "$set")
     # shellcheck disable=SC2086 # three words without blanks: seconds, user, folder
     set -- $head
     user=$2
@@ -31,7 +52,7 @@ run_hook() {
     set --
     while IFS= read -r word; do
         set -- "$@" "$word"
-    done <"$TASK_DIR/argv.$hook"
+    done <"$TASK_DIR/argv.$side$hook"
     if [ "$user" != - ] && [ "$user" != "$(id -un)" ]; then
         if command -v runuser >/dev/null; then
             set -- runuser -u "$user" -- "$@"

@@ -10,7 +10,7 @@ case $3 in
 esac
 take_lock
 case $STEP in
-    fence | rollback) use_reserve ;;
+    fence | rollback | remove_backup) use_reserve ;;
 esac
 check_fence "$2" "$3"
 
@@ -26,6 +26,12 @@ case $STEP in
         step_inspect
         exit 0
         ;;
+    check_backup | remove_backup)
+        [ $# -eq 6 ] || usage "$STEP needs a name"
+        component "$6"
+        "step_$STEP" "$6"
+        exit 0
+        ;;
     spec | push | backup | stage | activate | verify | rollback | commit | cleanup) begin_task "$4" "$5" ;;
     *) usage "unknown step $STEP" ;;
 esac
@@ -36,6 +42,9 @@ if [ "$STEP" != spec ]; then
     component "$OLD"
     component "$NEW"
 fi
+case $STEP in
+    stage | activate) [ "$OLD" != "$NEW" ] || usage "this task only makes a backup" ;;
+esac
 case $STEP in
     backup)
         [ $# -eq 6 ] || usage "backup needs a name"

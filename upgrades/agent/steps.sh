@@ -39,12 +39,8 @@ step_spec() {
     if [ -f "$TASK_DIR/spec" ]; then
         cmp -s "$TASK_DIR/spec.in" "$TASK_DIR/spec" || usage "another spec is here already"
     else
-        for user in $(sed -n 's/^H [a-z]* [0-9]* \([^ ]*\) .*/\1/p' "$TASK_DIR/spec.in"); do
-            can_become "$user" || fail 18 hook_failed "cannot become $user"
-        done
-        for hook in $(sed -n 's/^H \([a-z]*\) .*/\1/p' "$TASK_DIR/spec.in"); do
-            sed -n "/^H $hook /,/^[HF.]/s/^A //p" "$TASK_DIR/spec.in" | keep "$TASK_DIR/argv.$hook" || exit
-        done
+        keep_hooks "$TASK_DIR/spec.in" ""
+        prepare_restore
         make_reserve
         wanted spec.in | keep "$TASK_DIR/want" || exit
         keep "$TASK_DIR/spec" <"$TASK_DIR/spec.in"
@@ -108,7 +104,7 @@ write_backup() {
     wipe "$part" "$scratch" || fail 15 io_error "cannot remove the rest of an earlier try"
     tree "$release" | keep "$TASK_DIR/old.tree" || exit
     ! grep -q '^! ' "$TASK_DIR/old.tree" || fail 15 io_error "the release cannot be read"
-    tree=$release archive=$part
+    tree=$release archive=$part listing=$TASK_DIR/old.tree
     both pack_tree write_archive && sync_path "$part" \
         || full_or_io "$ROOT/backups" "cannot write the backup" "$part"
     # The folder around it stays closed, whatever mode the release's own folder has.
@@ -138,23 +134,30 @@ step_stage() {
     need backup
     forward
     release=$ROOT/$SERVICE/releases/$NEW
-    if is_done stage && same_as_spec "$release"; then
+    if is_done stage && same_as_new "$release"; then
         cat "$TASK_DIR/stage.result"
         return
     fi
     mark stage started
-    if same_as_spec "$release"; then
+    part=$ROOT/$SERVICE/releases/.$NEW.$TASK
+    aside=$ROOT/$SERVICE/releases/.old.$TASK
+    wipe "$part" "$aside"
+    ! is_restore || [ -f "$TASK_DIR/goal.tree" ] || fetch_backup
+    if same_as_new "$release"; then
+        wipe "$part"
         sync_path "$ROOT/$SERVICE/releases"
         echo "release used" | answer stage
         return
     fi
     [ "$(current_version)" != "$NEW" ] || fail 17 digest_mismatch "the release $NEW is current and differs"
-    part=$ROOT/$SERVICE/releases/.$NEW.$TASK
-    aside=$ROOT/$SERVICE/releases/.old.$TASK
-    wipe "$part" "$aside"
-    cp -R "$ROOT/packages/$NEW/$SERVICE" "$part" 2>>"$LOG" && set_modes "$part" && sync_tree "$part" \
-        || full_or_io "$ROOT/$SERVICE/releases" "cannot copy the release" "$part"
-    same_as_spec "$part" || fail 17 digest_mismatch "the staged release is not what the package lists"
+    if is_restore; then
+        same_as_new "$part" || fetch_backup
+    else
+        cp -R "$ROOT/packages/$NEW/$SERVICE" "$part" 2>>"$LOG" && set_modes "$part" \
+            || full_or_io "$ROOT/$SERVICE/releases" "cannot copy the release" "$part"
+    fi
+    sync_tree "$part" || full_or_io "$ROOT/$SERVICE/releases" "cannot copy the release" "$part"
+    same_as_new "$part" || fail 17 digest_mismatch "the staged release is not what it should be"
     echo "$NEW" | keep "$TASK_DIR/staged" || exit
     if [ -e "$release" ] || [ -L "$release" ]; then
         mv -T "$release" "$aside" 2>>"$LOG" || fail 15 io_error "cannot replace the release $NEW"

@@ -68,8 +68,10 @@ both() {
 pack_tree() { tar -cf - -C "$tree" .; }
 # busybox's tar takes the umask off the modes of folders, also with -p, and leaves the topmost one as it is.
 unpack_tree() {
-    top=$(sed -n 's/^\([0-9a-f]*\) 0:0 [0-9:]* \.$/\1/p' "$TASK_DIR/old.tree")
-    (umask 0 && tar -xpf - -C "$tree" && chmod "$(printf '%04o' "$((0x$top & 07777))")" "$tree")
+    (umask 0 && tar -xpf - -C "$tree") || return 1
+    [ -f "$listing" ] || return 0
+    top=$(sed -n 's/^\([0-9a-f]*\) 0:0 [0-9:]* \.$/\1/p' "$listing")
+    chmod "$(printf '%04o' "$((0x$top & 07777))")" "$tree"
 }
 write_archive() { gzip -c >"$archive"; }
 read_archive() { gzip -dc <"$archive"; }

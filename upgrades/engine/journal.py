@@ -9,10 +9,9 @@ from django.utils import timezone
 
 from cluster.leader import LostLeadership
 from cluster.models import HostService, LeaderLease
-from sysmgr.audit.services import SYSTEM, record
 from sysmgr.errors import SysmgrError
 from sysmgr.events.services import emit
-from upgrades.models import Backup, HostHold, UpgradeItem, UpgradePackage, UpgradeRun
+from upgrades.models import Backup, UpgradeItem, UpgradeRun
 
 
 class Journal:
@@ -46,23 +45,10 @@ class Journal:
             f"{item.host_ip} {item.service_type}: {state}",
             f"{item.host_ip} {item.service_type}：{state}",
             severity="error" if error else "info",
+            cluster_uuid=item.run.cluster_id,
             host_ip=item.host_ip,
             service_type=item.service_type,
         )
-
-    @transaction.atomic
-    def run(self, run: UpgradeRun, state: str) -> None:
-        """Move a run to a state in which work goes on."""
-        self._hold_term()
-        self._move_run(run, state=state)
-        emit(f"upgrade.{state}", run.pk, f"upgrade {run.pk}: {state}", f"升级 {run.pk}：{state}")
-
-    def _move_run(self, run: UpgradeRun, **told: Any) -> None:
-        moved = UpgradeRun.objects.filter(pk=run.pk, state=run.state).update(**told)
-        if moved != 1:
-            raise LostLeadership(f"run {run.pk} was moved by another leader")
-        for name, value in told.items():
-            setattr(run, name, value)
 
     @transaction.atomic
     def committed(self, item: UpgradeItem) -> None:
@@ -71,33 +57,11 @@ class Journal:
         HostService.objects.filter(host=item.host_id, service_type=item.service_type).update(version=item.to_version)
 
     @transaction.atomic
-    def end(self, run: UpgradeRun, error: SysmgrError | None) -> None:
-        """End a run: items not begun are skipped, the hosts are let go."""
-        self._hold_term()
-        run.items.filter(state=UpgradeItem.State.PENDING).update(state=UpgradeItem.State.SKIPPED)
-        told: dict[str, Any] = {"state": UpgradeRun.State.SUCCEEDED, "end_time": timezone.now()}
-        if error:
-            told |= {"state": UpgradeRun.State.FAILED, "error": error.name(), "scode": error.scode}
-            told |= {"message": error.text[:1024], "message_cn": error.text_cn[:1024]}
-        self._move_run(run, **told)
-        if error is None:
-            used = run.items.filter(state=UpgradeItem.State.COMMITTED).values("package")
-            UpgradePackage.objects.filter(pk__in=used).update(update_time=run.end_time)
-        HostHold.objects.filter(run=run).delete()
-        emit(
-            f"upgrade.{run.state}",
-            run.pk,
-            f"upgrade {run.pk} {run.state}",
-            f"升级 {run.pk}：{run.state}",
-            severity="error" if error else "info",
-            cluster_uuid=run.cluster_id,
-        )
-        record(SYSTEM, "upgrade.end", f"run {run.pk}", result=run.state)
-
-    @transaction.atomic
     def backup_complete(self, backup: Backup, answer: dict[str, str]) -> None:
-        """Note what a complete backup is."""
+        """Note what a complete backup is; a run that only backs up is told by its name."""
         self._hold_term()
         backup.md5, backup.sha256, backup.size = answer["md5"], answer["sha256"], int(answer["size"])
         backup.update_time = backup.update_time or timezone.now()
         backup.save(update_fields=["md5", "sha256", "size", "update_time"])
+        made = UpgradeItem.objects.filter(backups=backup, run__kind=UpgradeRun.Kind.BACKUP)
+        made.update(package_name=backup.package_name)

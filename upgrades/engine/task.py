@@ -15,8 +15,9 @@ from django.utils import timezone
 
 from sysmgr import env
 from sysmgr.errors import SysmgrError
+from upgrades.backup_selectors import last_change
 from upgrades.errors import HostUnreachable, StepFailed, Unproven
-from upgrades.models import Backup, UpgradeItem
+from upgrades.models import Backup, UpgradeItem, UpgradeRun
 from upgrades.package.errors import PackageDigestWrong, PackageNotWritten
 from upgrades.package.manifest import Manifest
 from upgrades.package.unpack import payload_tar
@@ -25,10 +26,13 @@ from upgrades.transports.base import Input, Result, Transport, Unreachable
 from .journal import Journal
 
 LOCK_BUSY, NAME_TAKEN, UNPROVEN = 13, 20, 21
+USAGE = 10
 # A step waits a minute for the host's lock; giving a rollback up would leave a state that nobody can prove.
 _LOCK_TRIES, _ROLLBACK_TRIES = 5, 30
 STEP_SECONDS = 1800.0
+_HOOKS, _LONGEST_HOOK, _WITH_HOOKS = 4, 3600, ("activate", "verify", "rollback")
 State = UpgradeItem.State
+Kind = UpgradeRun.Kind
 
 
 class Task:
@@ -37,7 +41,8 @@ class Task:
     def __init__(
         self, item: UpgradeItem, journal: Journal, transport: Transport, package: tuple[Manifest, Path] | None
     ) -> None:
-        """`package`: manifest and unpacked folder; None when it went bad, and then only the way back is left."""
+        """`package`: manifest and unpacked folder. None where the run brings no package; in an upgrade, when it
+        went bad, and then only the way back is left."""
         self.item, self.journal, self.transport, self.package = item, journal, transport, package
         # Somebody drove this item before: the host may be further than the database says.
         self.resumed = item.state not in (State.PENDING, State.PUSHING)
@@ -49,8 +54,15 @@ class Task:
         return self.package[0]
 
     @property
+    def brings(self) -> bool:
+        """Whether the item brings a package's files; else the host has all that its steps need."""
+        return self.item.run.kind == Kind.UPGRADE
+
+    @property
     def payload_kb(self) -> int:
-        """The size of the item's payload in KiB."""
+        """The size of the item's payload in KiB; of a backup, which is packed, an estimate."""
+        if not self.brings:
+            return 2 * (self.item.source.size or 0) // 1024 if self.item.source else 0
         return sum(entry.size for _, entry in self.manifest.files_of(self.item.service_type)) // 1024
 
     async def step(self, name: str, *words: str, stdin: Input = b"") -> Result:
@@ -65,7 +77,7 @@ class Task:
         )
         for _ in range(_ROLLBACK_TRIES if name == "rollback" else _LOCK_TRIES):
             try:
-                result = await self.transport.run(*call, *words, stdin=stdin, seconds=self._seconds())
+                result = await self.transport.run(*call, *words, stdin=stdin, seconds=self._seconds(name))
             except Unreachable as error:
                 raise HostUnreachable(host=host, reason=str(error)) from None
             if result.code != LOCK_BUSY:
@@ -75,9 +87,12 @@ class Task:
         reason = result.error or f"exit {result.code}"
         raise StepFailed(step=name, host=host, reason=reason, code=result.code)
 
-    def _seconds(self) -> float:
+    def _seconds(self, step: str) -> float:
         """How long a step may take at most: a rollback may run each hook four times (both releases, and waiting
-        for status), and waits first for a hook that a killed step left behind."""
+        for status), and waits first for a hook that a killed step left behind. The hooks of a restore are known
+        to its host alone."""
+        if not self.brings:
+            return STEP_SECONDS + (4 * _HOOKS + 1) * _LONGEST_HOOK * (step in _WITH_HOOKS)
         if self.package is None:
             return STEP_SECONDS
         commands = self.manifest.services[self.item.service_type].commands.values()
@@ -87,6 +102,8 @@ class Task:
     def spec(self) -> bytes:
         """Return what the host keeps of this task: versions, files, hooks."""
         lines = [f"from {self.item.from_version}", f"version {self.item.to_version}"]
+        if not self.brings:
+            return ("\n".join([*lines, *self._source()]) + "\n.\n").encode()
         for path, entry in self.manifest.files_of(self.item.service_type):
             lines.append(f"F {entry.mode} {entry.sha256} {entry.size} {path}")
         for name, command in self.manifest.services[self.item.service_type].commands.items():
@@ -94,13 +111,26 @@ class Task:
             lines += [f"A {word}" for word in command.argv]
         return ("\n".join(lines) + "\n.\n").encode()
 
+    def _source(self) -> list[str]:
+        """Return which backup comes back, and which tasks on the host know the commands of both releases."""
+        lines = []
+        if self.item.run.kind != Kind.BACKUP:
+            backup = self.item.source
+            if backup is None or backup.remove_time is not None:  # a run that is tried again may come too late
+                raise StepFailed(step="spec", host=self.item.host_ip, reason="the backup is there no more", code=USAGE)
+            lines.append(f"restore {backup.package_name} {backup.sha256}")
+            lines += [f"made_by {backup.task}"] if backup.task else []
+        last = last_change(self.item.host_id, self.item.service_type)
+        return [*lines, f"runs_by {last.task}"] if last else lines
+
     async def push(self) -> None:
         """Bring spec and payload to the host; nothing of the running service changes. A failure ends the item."""
         if self.item.state == State.PENDING:
             await self.move(State.PUSHING)
         try:
-            await self.step("spec", stdin=self.spec())
-            await self.step("push", stdin=self._payload)
+            await self.step("spec", stdin=await sync_to_async(self.spec)())
+            if self.brings:
+                await self.step("push", stdin=self._payload)
         except (StepFailed, HostUnreachable, PackageDigestWrong, PackageNotWritten) as failure:
             await self.move(State.FAILED, failure)
             await self.clean()
@@ -148,6 +178,9 @@ class Task:
             await self.move(State.BACKING_UP)
         if self.item.state == State.BACKING_UP:
             await self._backup()
+            if self.item.run.kind == Kind.BACKUP:
+                await self._commit()
+                return
             await self.move(State.STAGING)
         if self.item.state == State.STAGING:
             await self.step("stage")

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -100,7 +101,7 @@ class Watcher:
 def copy_of(host: Host, root: Path) -> Host:
     """Return the host as it stands, at another place."""
     shutil.copytree(host.root, root, symlinks=True)
-    return Host(root, host.shell, host.hooks, host.path)
+    return replace(host, root=root)
 
 
 def processes_in(root: Path) -> dict[int, Path]:
