@@ -26,15 +26,13 @@ class FiveKeys(Answer):
 
 
 class ListedPackage(FiveKeys):
-    """A package of the store; `usable` tells whether a new run may use it."""
+    """A package of the store."""
 
     sha256 = serializers.RegexField("^[0-9a-f]{64}$")
     signed_by = string()
     service_types = serializers.ListField(child=serializers.ChoiceField(SERVICES))
     minimum_version = by_name(string())
     release_notes = string()
-    usable = serializers.BooleanField()
-    withdrawn = serializers.BooleanField()
 
 
 class Payload(Answer):
@@ -47,10 +45,12 @@ class Payload(Answer):
 
 
 class WholePackage(ListedPackage):
-    """All that is known of a package."""
+    """All that is known of a package; `usable` tells whether a new run may use it."""
 
+    usable = serializers.BooleanField()
     unusable_reason = string()
     unusable_reason_cn = string()
+    withdrawn = serializers.BooleanField()
     withdrawn_time = moment(allow_null=True)
     withdrawn_reason = string()
     fingerprint = string()

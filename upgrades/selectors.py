@@ -32,7 +32,7 @@ def five_keys(package: UpgradePackage) -> dict[str, Any]:
 
 
 def listed_package(package: UpgradePackage) -> dict[str, Any]:
-    """Return a package as the list shows it: ten documented keys, then whether new runs may use it."""
+    """Return a package as the list shows it: the ten documented keys."""
     payloads = _payloads(package)
     return {
         **five_keys(package),
@@ -41,8 +41,6 @@ def listed_package(package: UpgradePackage) -> dict[str, Any]:
         "service_types": [payload.service_type for payload in payloads],
         "minimum_version": {payload.service_type: payload.minimum_version for payload in payloads},
         "release_notes": package.release_notes,
-        "usable": fault(package) is None,
-        "withdrawn": package.withdrawn_time is not None,
     }
 
 
@@ -65,14 +63,16 @@ def inspect_package(cluster_uuid: UUID, name: str) -> dict[str, Any]:
 
 
 def inspected(package: UpgradePackage) -> dict[str, Any]:
-    """Return the keys of the list, then why it is not usable, withdrawal, signer, intake, payloads."""
+    """Return the keys of the list, then whether new runs may use it and why not, withdrawal, signer, intake, payloads."""
     why = fault(package)
     payload_keys = ("service_type", "minimum_version", "files", "size")
     withdrawn = package.withdrawn_time
     return {
         **listed_package(package),
+        "usable": why is None,
         "unusable_reason": why.english if why else "",
         "unusable_reason_cn": why.chinese if why else "",
+        "withdrawn": withdrawn is not None,
         "withdrawn_time": int(withdrawn.timestamp()) if withdrawn else None,
         "withdrawn_reason": package.withdrawn_reason,
         "fingerprint": package.fingerprint,

@@ -163,7 +163,7 @@ def test_an_unhandled_exception_is_an_envelope_without_its_text(
     def broken(*args: Any) -> None:
         raise RuntimeError("inner secret detail")
 
-    monkeypatch.setattr("upgrades.selectors.package_list", broken)
+    monkeypatch.setattr("upgrades.listing.rendered", broken)
     api.raise_request_exception = False
     answer = api.get("/v1/system/upgrade_package/list")
     assert (answer.status_code, answer.json()["scode"]) == (500, 10000)

@@ -30,12 +30,12 @@ def facts(*words: str) -> Any:
     return json.loads(run(*words, "--json"))
 
 
-def processes() -> list[int]:
-    """Return the processes that a throw-away host has left."""
+def processes(work: Path) -> list[int]:
+    """Return the processes that this test's throw-away hosts have left."""
     left = []
     for path in Path("/proc").glob("[0-9]*/environ"):
         try:
-            if b"sysmgr-package-check-" in path.read_bytes():
+            if bytes(work) in path.read_bytes():
                 left.append(int(path.parent.name))
         except OSError:
             continue
@@ -104,7 +104,7 @@ def test_package_init_writes_what_package_check_finds_well(tmp_path: Path, work:
         ("rollback", step) for step in (*STEPS, "rollback", "cleanup", "result")
     ]
     assert list(work.iterdir()) == []
-    assert processes() == []
+    assert processes(work) == []
 
 
 def test_package_init_of_all_services_is_built_as_it_is(tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_package_check_fails_where_the_package_does(
     failed = [line for line in out.getvalue().splitlines() if "FAILED" in line]
     assert f" {step} " in failed[0]
     assert list(work.iterdir()) == []
-    assert processes() == []
+    assert processes(work) == []
 
 
 @pytest.mark.django_db(transaction=True)

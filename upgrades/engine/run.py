@@ -51,6 +51,7 @@ class Drive:
         self.work = work_folders() / str(run_uuid)
         self.unusable: PackageUnusable | None = None
         self._unpacked: dict[UpgradePackage, tuple[Manifest, Path] | None] = {}
+        self._preloaded = False
 
     async def go(self) -> None:
         """Drive the run until it rests; raise LostLeadership when somebody else leads."""
@@ -194,6 +195,7 @@ class Drive:
 
     async def _roll(self, tasks: type_tasks) -> None:
         """Preload all hosts, then change them. What has begun to be changed is always brought to its end."""
+        self._preloaded = True
         hosts = asyncio.Semaphore(limits.max_parallel(self.run.options))
         most = limits.slots(self.run.options, len({item.host_ip for item in self.items}))
         slots = {service: asyncio.Semaphore(count) for service, count in most.items()}
@@ -201,8 +203,11 @@ class Drive:
         async def preload(mine: list[Task]) -> None:
             async with hosts:
                 for task in mine:
-                    if task.item.state in _NOT_BEGUN and await self._may_begin():
-                        await task.push()
+                    if task.item.state in _NOT_BEGUN:
+                        if await self._may_begin():
+                            await task.push()
+                        else:
+                            self._preloaded = False
 
         async def change(mine: list[Task]) -> None:
             async with hosts:
@@ -217,8 +222,8 @@ class Drive:
         if task.item.state in _ENDED:
             if task.resumed and task.item.state != State.INCONSISTENT:
                 await task.clean()  # a former leader may have died between the end and its cleanup
-        elif task.item.state in _NOT_BEGUN and not await self._may_begin():
-            return
+        elif task.item.state in _NOT_BEGUN and not (self._preloaded and await self._may_begin()):
+            return  # an operator who took a pause back meanwhile finds the rest pushed in the next pass
         elif self.unusable is not None:
             await task.take_back(self.unusable)
         else:

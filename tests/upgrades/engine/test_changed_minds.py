@@ -10,8 +10,10 @@ import pytest
 
 from cluster.models import Cluster
 from sysmgr.audit.services import SYSTEM
+from sysmgr.events.models import Event
 from tests.together import at_once
 from upgrades import controls
+from upgrades.engine.run import Drive
 from upgrades.errors import RunStateWrong
 from upgrades.models import Backup, HostHold, UpgradeRun
 
@@ -55,6 +57,28 @@ def test_pauses_that_are_taken_back_lose_nothing(demo_cluster: Cluster, term: in
     assert not HostHold.objects.exists()
     files = sum(len(list((root(ip) / "backups").iterdir())) for ip in {ip for ip, _ in PLACES})
     assert files == Backup.objects.filter(update_time__isnull=False).count() == 4
+
+
+def test_what_a_pause_left_unpushed_is_pushed_before_anything_changes(
+    demo_cluster: Cluster, term: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pause comes between two pushes, and is taken back before the first change."""
+    run = ask_all(demo_cluster, *PLACES, max_parallel=1)
+    asked_before = Drive._may_begin
+    calls: list[bool] = []
+
+    async def may_begin(self: Drive) -> bool:
+        calls.append(len(calls) != 1 and await asked_before(self))
+        return calls[-1]
+
+    monkeypatch.setattr(Drive, "_may_begin", may_begin)
+    drive_to_the_end(run, term)
+    run.refresh_from_db()
+    assert calls[:3] == [True, False, True]
+    assert (run.state, states(run)) == ("succeeded", ["committed"] * 4)
+    pushed = Event.objects.filter(kind="upgrade.item.pushing").order_by("-id").first()
+    changed = Event.objects.filter(kind="upgrade.item.backing_up").order_by("id").first()
+    assert pushed is not None and changed is not None and pushed.pk < changed.pk
 
 
 def test_a_cancel_and_the_end_leave_one_clear_state(demo_cluster: Cluster, term: int) -> None:
