@@ -63,7 +63,7 @@ def inspect_package(cluster_uuid: UUID, name: str) -> dict[str, Any]:
 
 
 def inspected(package: UpgradePackage) -> dict[str, Any]:
-    """Return the keys of the list, then whether new runs may use it and why not, withdrawal, signer, intake, payloads."""
+    """Return the keys of the list, then whether new runs may use it, withdrawal, signer, intake, payloads."""
     why = fault(package)
     payload_keys = ("service_type", "minimum_version", "files", "size")
     withdrawn = package.withdrawn_time
