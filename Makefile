@@ -37,11 +37,11 @@ run: $(VENV)/.run-stamp ## Set everything up and serve (web and manager) in the 
 test: test-sqlite test-pg ## Run the whole suite on SQLite and on PostgreSQL
 
 test-sqlite: $(VENV)/.dev-stamp ## Run the suite on SQLite
-	@$(PY) -m pytest -n $(WORKERS) $(ARGS)
+	@$(PY) -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 # The host-side script's own suite knows no database: once, with SQLite's, is enough.
 test-pg: $(VENV)/.dev-stamp ## Run the suite on PostgreSQL (a throw-away server)
-	@$(PY) -m tests.pg $(PY) -m pytest -n $(WORKERS) --ignore tests/upgrades/agent $(ARGS)
+	@$(PY) -m tests.pg $(PY) -m pytest -n $(WORKERS) --dist worksteal --ignore tests/upgrades/agent $(ARGS)
 
 bench: $(VENV)/.bench-stamp ## Measure against small honest programs (ARGS="--rounds 3", "--write" keeps it)
 	@$(PY) -m benchmarks $(ARGS)

@@ -200,7 +200,8 @@ def test_header_injection_is_refused() -> None:
 
 @pytest.fixture(autouse=True)
 def _no_thread_is_left() -> Iterator[None]:
+    before = threading.active_count()
     yield
     deadline = time.monotonic() + 5
-    while threading.active_count() > 1 and time.monotonic() < deadline:
+    while threading.active_count() > before and time.monotonic() < deadline:
         time.sleep(0.05)
