@@ -37,10 +37,9 @@ def upgraded(demo_cluster: Cluster, term: int) -> UpgradeRun:
 def test_a_rollback_takes_a_run_back_newest_first(demo_api: Client, demo_cluster: Cluster, term: int) -> None:
     old = {service: tree(current(service).resolve()) for service in ("compute", "storage")}
     origin = drive(ask(demo_cluster, "storage", "compute"), term)
+    # Neither the package nor who signed it matters on the way back.
     TrustedKey.objects.all().delete()
-    UpgradePackage.objects.update(
-        withdrawn_time="2026-01-01T00:00Z"
-    )  # neither package nor trust matters on the way back
+    UpgradePackage.objects.update(withdrawn_time="2026-01-01T00:00Z")
     answer = data(post(demo_api, "upgrade/rollback", {"upgrade_uuid": str(origin.pk)}))
     assert (answer["kind"], answer["origin_uuid"], answer["state"]) == ("rollback", str(origin.pk), "pending")
     assert [item["service_type"] for item in answer["results"]] == ["storage", "compute"]

@@ -56,6 +56,10 @@ class LocalTransport:
                 os.killpg(process.pid, signal.SIGKILL)
             await _ended(process)
             raise Unreachable(f"the step {words[0]} did not end within {seconds:.0f} s") from None
+        finally:
+            # asyncio leaves this to callbacks that may come after the loop; of a step that goes on it would be its end.
+            if process.returncode is not None:
+                process._transport.close()  # type: ignore[attr-defined]
 
     async def _converse(self, process: asyncio.subprocess.Process, stdin: Input) -> Result:
         assert process.stdin is not None and process.stdout is not None
@@ -64,8 +68,9 @@ class LocalTransport:
             output = b""
             while block := await process.stdout.read(65536):
                 output = (output + block)[-MAX_OUTPUT:]
+            code = await process.wait()
             await feeding
-            return Result(await process.wait(), output.decode(errors="replace"))
+            return Result(code, output.decode(errors="replace"))
         finally:
             feeding.cancel()
 
