@@ -73,12 +73,12 @@ MIDDLEWARE = [
     "sysmgr.api.request_id.RequestIdMiddleware",
     "sysmgr.api.old_clients.Always200Middleware",
     "sysmgr.api.gate.GateMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.locale.LocaleMiddleware",
+    "sysmgr.pages.PageSessionMiddleware",
+    "sysmgr.pages.PageLocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
+    "sysmgr.pages.PageAuthenticationMiddleware",
+    "sysmgr.pages.PageMessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 

@@ -78,6 +78,17 @@ def test_a_foreign_host_name_is_refused_and_logged_with_what_to_set(
     ] * 2
 
 
+def test_a_call_has_neither_session_nor_language(api: Client) -> None:
+    """The page's middleware stays out of its way: what it answers hangs on the token alone."""
+    headers = {"Accept-Language": "zh-hans", "Cookie": "sessionid=abcdef; messages=x"}
+    for path in ("/v1/system/version", "/v1/system/no/such"):
+        answer = api.get(path, headers=headers)
+        assert not hasattr(answer.wsgi_request, "session")
+        assert "Content-Language" not in answer and "Vary" not in answer and not answer.cookies
+    page = api.get("/admin/login/", headers=headers)
+    assert page["Content-Language"] == "zh-hans" and hasattr(page.wsgi_request, "session")
+
+
 def test_error_codes_are_unique_but_for_every_400() -> None:
     codes = [error.scode for error in catalogue() if error.scode not in (10000, 10001)]
     assert len(codes) == len(set(codes))
