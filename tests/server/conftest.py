@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.server.hosts import host
+from tests.server.processes import alive
 from tests.server.product import LIVING, Product, product
 
 _LOG_TAIL = 6000
@@ -35,3 +40,16 @@ def fresh() -> Iterator[Product]:
     """A product that was never started."""
     with product(started=False) as made:
         yield made
+
+
+@pytest.fixture
+def run_folder(server: Product) -> Iterator[Path]:
+    """Where the daemon of the demo's third host says who it is; it is ended with the test."""
+    folder = host(server, "10.30.12.55") / "run"
+    try:
+        yield folder
+    finally:
+        if (folder / "pid").exists():
+            pid = int((folder / "pid").read_text())
+            if alive(pid):
+                os.kill(pid, signal.SIGKILL)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import socket
 import tarfile
 import threading
 import time
@@ -132,3 +133,12 @@ class Watcher:
     ) -> None:
         self._over.set()
         self._thread.join(10)
+
+
+def daemon_says(folder: Path) -> tuple[str, int]:
+    """Return version and process id, as the running daemon tells them over its socket."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(10)
+        client.connect(str(folder / "socket"))
+        version, pid = client.recv(100).decode().split()
+        return version, int(pid)

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import random
-import signal
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -17,33 +14,12 @@ import httpx
 import pytest
 
 from tests.server import packages
-from tests.server.hosts import Watcher, backup_content, content, host, rested, true_facts, upgrade
+from tests.server.hosts import Watcher, backup_content, content, daemon_says, host, rested, true_facts, upgrade
 from tests.server.moments import IP, NEW, OLD, Stage
 from tests.server.processes import alive, until
 from tests.server.product import Product, product, server_url
 
 MOMENTS = 3 if server_url() else 6
-
-
-@pytest.fixture
-def run_folder(server: Product) -> Iterator[Path]:
-    """Where the daemon says who it is; it is ended with the test."""
-    folder = host(server, IP) / "run"
-    try:
-        yield folder
-    finally:
-        if (folder / "pid").exists():
-            pid = int((folder / "pid").read_text())
-            if alive(pid):
-                os.kill(pid, signal.SIGKILL)
-
-
-def _answer(folder: Path) -> tuple[str, int]:
-    with socket.socket(socket.AF_UNIX) as client:
-        client.settimeout(10)
-        client.connect(str(folder / "socket"))
-        version, pid = client.recv(100).decode().split()
-        return version, int(pid)
 
 
 def test_a_rollback_and_a_restore_run_the_right_process(server: Product, run_folder: Path, tmp_path: Path) -> None:
@@ -52,13 +28,13 @@ def test_a_rollback_and_a_restore_run_the_right_process(server: Product, run_fol
         run = upgrade(server, IP, "storage", version=version)
         assert run["state"] == "succeeded", run
     service = host(server, IP) / "storage"
-    new, newer = content(service / "current"), _answer(run_folder)
+    new, newer = content(service / "current"), daemon_says(run_folder)
     assert newer[0] == "2.1"
 
     answer = server.post("upgrade/rollback", {"upgrade_uuid": run["upgrade_uuid"]})
     back = rested(server, answer["upgrade_uuid"])
     assert (back["state"], back["origin_uuid"]) == ("succeeded", run["upgrade_uuid"]), back
-    older = _answer(run_folder)
+    older = daemon_says(run_folder)
     assert (older[0], alive(older[1])) == ("2.0", True)
     until("the newer process is gone", lambda: not alive(newer[1]), 10)
     assert (service / "current").readlink() == Path("releases/2.0")
@@ -70,7 +46,7 @@ def test_a_rollback_and_a_restore_run_the_right_process(server: Product, run_fol
     answer = server.post("compute/version/restore", {**body, "wait": True})
     again = rested(server, answer["upgrade_uuid"])
     assert again["state"] == "succeeded", again
-    assert _answer(run_folder)[0] == "2.1"
+    assert daemon_says(run_folder)[0] == "2.1"
     until("the older process is gone", lambda: not alive(older[1]), 10)
     assert content(service / "current") == new
 

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import socket
 import time
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from tests.server import packages
 from tests.server.hosts import (
     Watcher,
     backup_content,
     content,
+    daemon_says,
     host,
     listed,
     on_disk,
@@ -92,39 +87,18 @@ def test_a_failing_status_brings_the_old_bytes_back(server: Product, tmp_path: P
     assert hosts["10.30.12.55"]["type_version"]["compute"] == "1.4.rc2"
 
 
-@pytest.fixture
-def run_folder(server: Product) -> Iterator[Path]:
-    """Where the daemon says who it is; it is ended with the test."""
-    folder = host(server, "10.30.12.55") / "run"
-    try:
-        yield folder
-    finally:
-        if (folder / "pid").exists():
-            pid = int((folder / "pid").read_text())
-            if alive(pid):
-                os.kill(pid, signal.SIGKILL)
-
-
-def _answer(folder: Path) -> tuple[str, int]:
-    with socket.socket(socket.AF_UNIX) as client:
-        client.settimeout(10)
-        client.connect(str(folder / "socket"))
-        version, pid = client.recv(100).decode().split()
-        return version, int(pid)
-
-
 def test_the_running_process_is_the_one_of_the_new_release(server: Product, run_folder: Path, tmp_path: Path) -> None:
     # The first release is stopped by nobody: before it there was only a tree of files.
     for version, hooks in {"2.0": ("start", "status"), "2.1": ("stop", "start", "status")}.items():
         server.upload(packages.build(server, version, packages.daemon(tmp_path, "storage", version, *hooks)))
     first = upgrade(server, "10.30.12.55", "storage", version="2.0")
     assert first["state"] == "succeeded", first
-    version, old = _answer(run_folder)
+    version, old = daemon_says(run_folder)
     assert (version, alive(old)) == ("2.0", True)
 
     second = upgrade(server, "10.30.12.55", "storage", version="2.1")
     assert second["state"] == "succeeded", second
-    version, new = _answer(run_folder)
+    version, new = daemon_says(run_folder)
     assert (version, alive(new)) == ("2.1", True)
     until("the old process is gone", lambda: not alive(old), 10)
     service = host(server, "10.30.12.55") / "storage"
