@@ -5,19 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from django.core.exceptions import SuspiciousOperation
-from django.db import connection
-from django.http import HttpResponse, UnreadablePostError
-from django.http.multipartparser import MultiPartParserError
+from django.http import HttpResponse
 from rest_framework.response import Response
 
 from cluster.models import Cluster
 from cluster.views import ClusterViewSet
-from sysmgr.api.bodies import receiving
 from sysmgr.api.envelope import ok
 from sysmgr.api.fields import validated
-from sysmgr.api.strict_json import printable
-from sysmgr.errors import InvalidInput, MalformedBody, Problem, UnsupportedMediaType
+from sysmgr.api.multipart import receive, require_form
 from upgrades import listing, selectors, store_services
 from upgrades.package_serializers import PackageInput
 from upgrades.upload import QuarantineHandler
@@ -71,37 +66,14 @@ class PackageViewSet(ClusterViewSet):
     def upload(self, request: Any) -> Response:
         """Take a package in from a multipart form: `file`, and the cluster in the form or the query."""
         plain = request._request
-        if not (plain.content_type or "").startswith("multipart/form-data"):
-            raise UnsupportedMediaType(expected="multipart/form-data")
+        require_form(plain)
         if "cluster_uuid" in request.query_params:
             self.read_cluster(request)  # an unknown one is refused before the body is read
         handler = QuarantineHandler(int(plain.META.get("CONTENT_LENGTH") or 0))
-        plain.upload_handlers = [handler]
-        connection.close()  # a body that stalls holds a thread, never a database connection
         try:
-            form = self._received(request)
-            self._check(form, handler)
+            form = receive(plain, self.gate(request).source, handler)
             assert handler.intake is not None
             package = handler.intake.finish(self.cluster(request, form), self.gate(request).actor)
         finally:
             handler.abort()
         return ok(selectors.five_keys(package))
-
-    def _received(self, request: Any) -> dict[str, str]:
-        """Read the body; return the form's fields, while the handler takes the file."""
-        try:
-            with receiving(self.gate(request).source):
-                return dict(request._request.POST.items())
-        except (MultiPartParserError, SuspiciousOperation, UnreadablePostError):
-            raise MalformedBody("file", reason="it is not valid multipart", reason_cn="不是有效的 multipart") from None
-
-    def _check(self, form: dict[str, str], handler: QuarantineHandler) -> None:
-        if handler.error is not None:
-            raise handler.error
-        problems = [Problem(printable(key), "is not a known key", "未知的键") for key in form if key != "cluster_uuid"]
-        if handler.unexpected:
-            problems.append(Problem(printable(handler.unexpected), "is not a known file", "未知的文件字段"))
-        if not problems and not handler.complete:
-            problems.append(Problem("file", "is required", "为必填项"))
-        if problems:
-            raise InvalidInput(problems)
