@@ -5,7 +5,7 @@ from .login import LoginPolicy, MultiAuthenticationSetting, PasswordComplexityPo
 from .mail import MailSetting
 from .outbox import OutboxMail
 from .rest import FrontStyleSetting, SnmpSettings, SnmpTarget, StorageSetting
-from .revision import SettingRevision
+from .revision import PendingChange, SettingRevision
 
 __all__ = [
     "AccessControlPolicy",
@@ -15,6 +15,7 @@ __all__ = [
     "MultiAuthenticationSetting",
     "OutboxMail",
     "PasswordComplexityPolicy",
+    "PendingChange",
     "SettingRevision",
     "SnmpSettings",
     "SnmpTarget",

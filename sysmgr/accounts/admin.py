@@ -63,7 +63,7 @@ class UserAdmin(ActingAdmin[User]):
     list_filter = ["role", "is_active"]
     search_fields = ["user_name", "email"]
     ordering = ["user_name"]
-    hidden = ("password",)
+    hidden = ("password", "last_password", "legacy_password")
     pages = (Page("create", "user/create", _("Add a user"), "create"),)
     acts = (
         Act(

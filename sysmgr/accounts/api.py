@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from rest_framework.response import Response
@@ -14,6 +15,7 @@ from sysmgr.api.fields import StrictBooleanField, StrictCharField, StrictSeriali
 from sysmgr.api.views import ApiViewSet
 
 from . import services
+from .login import Attempt, log_in
 
 
 class LoginInput(StrictSerializer):
@@ -38,20 +40,22 @@ class AuthenticationViewSet(ApiViewSet):
         """Exchange user and password for a token."""
         body = validated(LoginInput, request.data)
         gate = self.gate(request)
-        clear, row, user = services.log_in(body["user"], body["password"], gate.source, gate.request_id)
+        attempt = Attempt(body["user"], body["password"], "api", gate.source, gate.request_id, body.get("otp", ""))
+        entered = log_in(attempt)
+        user = entered.user
         members = member_list()
         default = Cluster.objects.filter(default=True).values_list("pk", flat=True).first()
         return ok(
             {
-                "token": clear,
-                "expire_time": int(row.expire_time.timestamp()),
+                "token": entered.clear,
+                "expire_time": int(entered.token.expire_time.timestamp()),
                 "user_uuid": str(user.pk),
                 "user_name": user.user_name,
                 "user_role": user.role,
                 "tenant_uuid": "",
                 "default_cluster_uuid": str(default or ""),
-                "must_change_password": False,
-                "notices": [],
+                "must_change_password": entered.must_change_password,
+                "notices": [asdict(notice) for notice in entered.notices],
                 "system_member_list": {
                     "leader": members["leader"] or env.ADDRESS,
                     "candidates": members["candidates"],

@@ -18,6 +18,13 @@ class MemberList(Answer):
     candidates = serializers.ListField(child=serializers.CharField())
 
 
+class Notice(Answer):
+    """Something that the user should know, as that the password will expire."""
+
+    message = serializers.CharField()
+    message_cn = serializers.CharField()
+
+
 class LoggedIn(Answer):
     """The token, whose it is, and what a client needs to go on."""
 
@@ -29,7 +36,7 @@ class LoggedIn(Answer):
     tenant_uuid = serializers.CharField(allow_blank=True)
     default_cluster_uuid = serializers.CharField(allow_blank=True)
     must_change_password = serializers.BooleanField()
-    notices = serializers.ListField(child=serializers.CharField())
+    notices = Notice(many=True)
     system_member_list = MemberList()
 
 

@@ -1,42 +1,22 @@
-"""Log-in and log-out; making users."""
+"""Log-out; making users."""
 
 from __future__ import annotations
 
 import secrets
 from pathlib import Path
 
-from django.contrib.auth import authenticate
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils import translation
 
-from settings_app.selectors import login_policy
 from sysmgr.api.fields import invalid_model
 from sysmgr.api.strict_json import check_text, printable
 from sysmgr.audit.services import Actor, record
-from sysmgr.errors import InvalidInput, LoginRefused, Problem, UserExists
+from sysmgr.errors import InvalidInput, Problem, UserExists
 
-from . import tokens
 from .models import Token, User
 from .passwords import keep_first_password
-
-
-def log_in(user_name: str, password: str, source: str, request_id: str) -> tuple[str, Token, User]:
-    """Return (token, its row, user), or raise LoginRefused.
-
-    Django's backend hashes for unknown users too, so that the time does not tell who exists.
-    """
-    user = authenticate(None, username=user_name, password=password)
-    actor = Actor(user_name, "api", source, request_id)
-    if not isinstance(user, User):
-        record(actor, "login", f"user {user_name}", result="refused")
-        raise LoginRefused
-    seconds = login_policy().token_expire_second
-    with transaction.atomic():
-        clear, row = tokens.issue(user, source, seconds)
-        record(actor, "login", f"user {user_name}")
-    return clear, row, user
 
 
 @transaction.atomic

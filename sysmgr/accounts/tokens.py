@@ -16,14 +16,15 @@ def digest(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def issue(user: User, source: str, seconds: int) -> tuple[str, Token]:
+def issue(user: User, source: str, seconds: int, *, door: str = Token.Door.API) -> tuple[str, Token]:
     """Make a token that lives `seconds`; its clear text is returned once and kept nowhere."""
     clear = secrets.token_urlsafe(32)
     now = timezone.now()
     row = Token.objects.create(
         user=user,
         digest=digest(clear),
-        source=source,
+        source=source[:64],
+        door=door,
         create_time=now,
         last_used_time=now,
         expire_time=now + timedelta(seconds=seconds),

@@ -62,7 +62,15 @@ class Gate:
     @property
     def actor(self) -> Actor:
         """Who acts, for revisions, events and audit."""
-        return Actor(self.user.user_name if self.user else "", "api", self.source, self.request_id)
+        user, token = self.user, self.token
+        return Actor(
+            user.user_name if user else "",
+            "api",
+            self.source,
+            self.request_id,
+            user_uuid=user.pk if user else None,
+            token_uuid=token.pk if token else None,
+        )
 
 
 def client_address(request: HttpRequest) -> str:

@@ -30,3 +30,24 @@ class AuditRow(models.Model):
 
     def __str__(self) -> str:
         return f"{self.seq} {self.action}"
+
+
+class AuditTally(models.Model):
+    """Refusals of one kind from one source: the first is an audit row at once, further ones within the minute are
+    counted here and become one later row (design §4), so that a flood can't fill the chain."""
+
+    key = models.CharField(_("key"), max_length=64, unique=True, editable=False)
+    user_name = models.CharField(_("user name"), max_length=64)
+    door = models.CharField(_("door"), max_length=16)
+    source = models.CharField(_("source address"), max_length=64)
+    action = models.CharField(_("action"), max_length=64)
+    object = models.CharField(_("object"), max_length=255)
+    count = models.PositiveIntegerField(_("times"), default=0)  # not written as a row yet
+    row_time = models.DateTimeField(_("last row"), db_index=True)
+
+    class Meta:
+        verbose_name = _("count of refusals")
+        verbose_name_plural = _("counts of refusals")
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.source} {self.count}"

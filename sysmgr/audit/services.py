@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.db import connection, transaction
 from django.utils import timezone
@@ -18,12 +19,14 @@ _CHAIN_LOCK = 0x5359534D  # "SYSM": the advisory lock that lets one writer at a 
 
 @dataclass(frozen=True)
 class Actor:
-    """Who acts, through which door, from where."""
+    """Who acts, through which door, from where; user and token where there are any, for what concerns himself."""
 
     user_name: str
     door: str
     source: str = ""
     request_id: str = ""
+    user_uuid: UUID | None = None
+    token_uuid: UUID | None = None
 
 
 SYSTEM = Actor("system", "system")

@@ -1,4 +1,4 @@
-"""Users with a role, and the tokens they hold (only a digest of each is stored)."""
+"""Users: a person with a role, and what is known about the password."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 
@@ -44,6 +45,15 @@ class User(AbstractBaseUser):
     email = models.EmailField(_("e-mail address"), blank=True)
     is_active = models.BooleanField(_("enabled"), default=True)
     create_time = models.DateTimeField(_("created"), auto_now_add=True)
+    password_change_time = models.DateTimeField(_("password set"), default=timezone.now)
+    # Set where a password must be changed whatever its age: one that was given by somebody else, or one that a rule
+    # which was tightened later no longer accepts (seen at a log-in, when it is at hand in clear).
+    must_change_password = models.BooleanField(_("must change the password"), default=False)
+    # The hash of the password before this one: it may not come back.
+    last_password = models.CharField(_("password before"), max_length=128, blank=True, editable=False)
+    # The hash of the password's MD5, for the clients that send no other (SYSMGR_LEGACY_LOGIN); empty: not marked.
+    legacy_password = models.CharField(_("password for old clients"), max_length=128, blank=True, editable=False)
+    warned_on = models.DateField(_("last warned by mail"), null=True, editable=False)
 
     objects = UserManager()
     USERNAME_FIELD = "user_name"
@@ -56,6 +66,15 @@ class User(AbstractBaseUser):
 
     def __str__(self) -> str:
         return self.user_name
+
+    def set_password(self, raw_password: str | None) -> None:
+        """Set another password (None: one that nobody can know); the one before it is remembered by its hash."""
+        if self.has_usable_password():
+            self.last_password = self.password
+        super().set_password(raw_password)
+        self.password_change_time = timezone.now()
+        self.must_change_password = False
+        self.legacy_password = ""
 
     @property
     def is_staff(self) -> bool:
@@ -85,27 +104,3 @@ class User(AbstractBaseUser):
     def has_module_perms(self, app_label: str) -> bool:
         """Whether the app shows up in the admin."""
         return self.has_perm(f"{app_label}.view_any")
-
-
-class Token(models.Model):
-    """A log-in's token: random, and only its SHA-256 digest is kept."""
-
-    uuid = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="tokens", verbose_name=_("user"))
-    digest = models.CharField(_("digest"), max_length=64, unique=True, editable=False)
-    source = models.CharField(_("source address"), max_length=64)
-    create_time = models.DateTimeField(_("created"))
-    last_used_time = models.DateTimeField(_("last used"))
-    expire_time = models.DateTimeField(_("expires"))
-
-    class Meta:
-        verbose_name = _("log-in token")
-        verbose_name_plural = _("log-in tokens")
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(expire_time__gt=models.F("create_time")), name="token_expires_after_creation"
-            )
-        ]
-
-    def __str__(self) -> str:
-        return str(self.uuid)
