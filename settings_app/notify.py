@@ -1,4 +1,6 @@
-"""Tells administrators by mail how upgrades end: reads the stream, writes the outbox, once for each event.
+"""Tells administrators by mail how upgrades end, and auditors where the audit stands: once for each event.
+
+It reads the stream and writes the outbox.
 
 How far the stream was read is noted in the transaction that writes the mails, so a crash neither loses nor
 doubles one. Events from before the first start of a version that mails count as read (events' migration).
@@ -19,7 +21,8 @@ from sysmgr.events.models import Cursor, Event
 from sysmgr.events.services import held_cursor, number
 
 from .mail.outbox import queue
-from .models import OutboxMail
+from .mail.sender import ready
+from .models import MailSetting, OutboxMail
 
 log = logging.getLogger("sysmgr.mail")
 _BATCH = 200
@@ -58,6 +61,7 @@ _TEXTS = {
     ),
 }
 KINDS = tuple(_TEXTS)
+HEAD = "audit.head"  # sysmgr.audit.anchors
 # What the run was for, as its event says; settings and upgrades do not know each other.
 _RUNS = {"backup": ("backup", "备份"), "restore": ("restore", "恢复"), "rollback": ("rollback", "回退")}
 
@@ -79,6 +83,8 @@ def _notify_batch() -> None:
     for event in _unread(cursor)[:_BATCH]:
         if event.kind in KINDS:
             _write(event)
+        elif event.kind == HEAD:
+            _write_head(event)
         cursor.number = event.number or cursor.number
     cursor.save(update_fields=["number"])
 
@@ -92,6 +98,26 @@ def _write(event: Event) -> None:
         return
     receivers = User.objects.filter(role=Role.ADMINISTRATOR, is_active=True).exclude(email="").order_by("user_name")
     queue(cluster, receivers.values_list("email", flat=True), _subject(event, cluster), _body(event, cluster))
+
+
+def _write_head(event: Event) -> None:
+    """Mail the audit's head to the auditors, or to the administrators where there is no auditor with an address."""
+    cluster = Cluster.objects.filter(default=True).first()
+    setting = MailSetting.objects.filter(cluster=cluster).first() if cluster else None
+    if cluster is None or setting is None or not ready(setting):
+        return  # the file has it; a mail a day must not pile up
+    with_address = User.objects.filter(is_active=True).exclude(email="").order_by("user_name")
+    receivers = with_address.filter(role=Role.AUDITOR)
+    if not receivers.exists():
+        receivers = with_address.filter(role=Role.ADMINISTRATOR)
+    body = (
+        f"{event.message}\nKeep this mail: when the digest of that row is another one some day, or the row is gone, "
+        f"the audit was tampered with; `manage.py audit_verify` shows the head.\n\n"
+        f"{event.message_cn}\n请保留此邮件：若日后该行摘要不一致或该行缺失，则审计已被篡改；"
+        f"`manage.py audit_verify` 会显示审计头。\n"
+    )
+    subject = f"sysmgr {cluster}: audit head {event.data['seq']} / 审计头 {event.data['seq']}"
+    queue(cluster, receivers.values_list("email", flat=True), subject, body)
 
 
 def _subject(event: Event, cluster: Cluster) -> str:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
+from django.db.backends.base.operations import BaseDatabaseOperations
 from django.test import Client
 
 from cluster.leader import Lease
@@ -10,8 +14,23 @@ from cluster.models import Cluster
 from settings_app.services import create_defaults
 from sysmgr.accounts import tokens
 from sysmgr.accounts.models import Role, User
+from sysmgr.audit import triggers
 from sysmgr.audit.services import SYSTEM
 from tests.contract.described import DescribedClient
+
+
+@pytest.fixture(autouse=True, scope="session")
+def audit_can_be_emptied() -> Iterator[None]:
+    """Between tests that commit, the database is emptied; there alone the audit's triggers are lifted."""
+    emptied = BaseDatabaseOperations.execute_sql_flush
+
+    def lifting(self: Any, sql_list: Any) -> None:
+        with triggers.lifted():
+            emptied(self, sql_list)
+
+    BaseDatabaseOperations.execute_sql_flush = lifting  # type: ignore[method-assign]
+    yield
+    BaseDatabaseOperations.execute_sql_flush = emptied  # type: ignore[method-assign]
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from sysmgr.admin import ReadOnlyAdmin, change_table, values_filter
 
-from .models import AuditRow
+from .models import AuditRow, AuditTally
 
 
 @admin.register(AuditRow)
@@ -27,3 +27,11 @@ class AuditRowAdmin(ReadOnlyAdmin[AuditRow]):
     def change_list(self, row: AuditRow) -> str:
         """Return the changes as a table."""
         return change_table(row.changes)
+
+
+@admin.register(AuditTally)
+class AuditTallyAdmin(ReadOnlyAdmin[AuditTally]):
+    list_display = ["action", "object", "user_name", "source", "door", "count", "row_time"]
+    search_fields = ["user_name", "action", "object", "source"]
+    ordering = ["-row_time"]
+    hidden = ("key",)

@@ -27,6 +27,14 @@ class AuditRow(models.Model):
         verbose_name = _("audit row")
         verbose_name_plural = _("audit rows")
         ordering = ["-seq"]
+        indexes = [
+            models.Index(fields=["time"], name="audit_time"),
+            models.Index(fields=["user_name", "-seq"], name="audit_user"),
+            models.Index(fields=["action", "-seq"], name="audit_action"),
+        ]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(seq__gte=1), name="audit_counts_from_one"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.seq} {self.action}"

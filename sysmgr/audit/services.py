@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from django.utils import timezone
 
 from .models import AuditRow
 
+_HOSTILE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _CHAIN_LOCK = 0x5359534D  # "SYSM": the advisory lock that lets one writer at a time extend the chain
 
 
@@ -32,11 +34,17 @@ class Actor:
 SYSTEM = Actor("system", "system")
 
 
-def canonical(row: AuditRow) -> bytes:
-    """Return the bytes that the digest covers: sorted-key JSON without blanks, UTF-8."""
-    body = [row.seq, row.time, row.user_name, row.door, row.source, row.action, row.object]
-    body += [row.changes, row.result, row.request_id, row.previous]
-    return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+def canonical(*values: Any) -> bytes:
+    """Return the bytes that a digest covers: the row's values in the order of the table, without the digest itself.
+
+    Sorted-key JSON without blanks, UTF-8.
+    """
+    return json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def recordable(text: str, most: int) -> str:
+    """Return a text as every database keeps it: control characters and lone surrogates escaped, cut at `most`."""
+    return _HOSTILE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)[:most]
 
 
 @transaction.atomic
@@ -52,16 +60,17 @@ def record(
     row = AuditRow(
         seq=seq + 1,
         time=timezone.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-        user_name=actor.user_name[:64],
+        user_name=recordable(actor.user_name, 64),
         door=actor.door,
-        source=actor.source[:64],
+        source=recordable(actor.source, 64),
         action=action,
-        object=obj[:255],
+        object=recordable(obj, 255),
         changes=list(changes),
         result=result,
-        request_id=actor.request_id,
+        request_id=actor.request_id[:36],
         previous=previous,
     )
-    row.digest = hashlib.sha256(canonical(row)).hexdigest()
+    covered = (row.seq, row.time, row.user_name, row.door, row.source, row.action, row.object)
+    row.digest = hashlib.sha256(canonical(*covered, row.changes, row.result, row.request_id, row.previous)).hexdigest()
     row.save(force_insert=True)
     return row
