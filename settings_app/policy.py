@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from functools import cached_property
 from uuid import UUID
 
 from django.db.models import Subquery
 
 from cluster.models import Cluster
 
+from .access.rules import Rules
 from .models import AccessControlPolicy, LoginPolicy, MultiAuthenticationSetting, PasswordComplexityPolicy
 from .selectors import newest_revision
 
@@ -27,6 +29,11 @@ class Policy:
     password: PasswordComplexityPolicy = field(default_factory=PasswordComplexityPolicy)
     factor: MultiAuthenticationSetting = field(default_factory=MultiAuthenticationSetting)
     access: AccessControlPolicy = field(default_factory=AccessControlPolicy)
+
+    @cached_property
+    def rules(self) -> Rules:
+        """Access control made ready to be asked at each request."""
+        return Rules(self.access)
 
 
 SAFE = Policy()

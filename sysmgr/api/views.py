@@ -53,6 +53,6 @@ class ApiViewSet(ViewSet):
     def number(self, request: Any, name: str, default: int, low: int, high: int) -> int:
         """Return an integer of the query within its bounds, or raise InvalidInput."""
         text = request.query_params.get(name, str(default))
-        if not (text.isascii() and text.isdigit() and len(text) < 10 and low <= int(text) <= high):
+        if not (text.isascii() and text.isdigit() and len(text) <= len(str(high)) and low <= int(text) <= high):
             raise InvalidInput([Problem(name, f"must be {low} to {high}", f"必须在 {low} 到 {high} 之间")])
         return int(text)
