@@ -39,12 +39,19 @@ def locked(cluster_uuid: uuid.UUID) -> Cluster:
     return found
 
 
+def lock_all() -> None:
+    """Lock every cluster to the end of the transaction, in the one order in which others lock them too."""
+    list(Cluster.objects.select_for_update(no_key=True).order_by("pk"))
+
+
 @transaction.atomic
 def create_cluster(name: str, actor: Actor, *, confirm_lockout: bool = False) -> Cluster:
     """Make a cluster with the safer settings; the first one that is not the demo becomes the default."""
     one_at_a_time()
     _refuse_name(name)
     first = not Cluster.objects.filter(demo=False).exists()
+    if first:
+        lock_all()  # before the audit's lock, which the new cluster's first revision takes
     cluster = Cluster.objects.create(name=name)
     for created in hooks.cluster_created:
         created(cluster, actor)
@@ -68,8 +75,7 @@ def update_cluster(
     """Rename a cluster, or make it the default one; what is so already leaves no trace."""
     one_at_a_time()
     if default:
-        # All of them, in the one order in which others lock them too.
-        list(Cluster.objects.select_for_update(no_key=True).order_by("pk"))
+        lock_all()
     cluster = locked(wanted.pk)
     before = cluster.name
     renames, moves = name is not None and name != before, default and not cluster.default

@@ -29,6 +29,12 @@ def _revision_headers(number: int | None, key: UUID | None, *, clear: bool) -> d
     return {"Sysmgr-Revision": str(number), "ETag": f'"{key}{"-clear" if clear else ""}"'} if key else {}
 
 
+def controls(body: dict[str, Any]) -> dict[str, Any]:
+    """Return how a change is to be made, as the services take it; what a body lacks is left to them."""
+    names = ("if_revision", "reason", "confirm_lockout", "confirm_within_seconds")
+    return {name: body[name] for name in names if name in body}
+
+
 class SettingViewSet(ClusterViewSet):
     """`/v1/system/setting/...` and `/v1/system/mail_setting/...`."""
 
@@ -75,18 +81,25 @@ class SettingViewSet(ClusterViewSet):
             cluster,
             changes,
             self.gate(request).actor,
-            if_revision=body.get("if_revision"),
-            reason=body.get("reason", ""),
+            **controls(body),
         )
+        return cluster, self.newest_headers(request, cluster)
+
+    def newest_headers(self, request: Any, cluster: Cluster) -> dict[str, str]:
+        """Return the headers of the cluster's newest revision."""
         newest = SettingRevision.objects.filter(cluster=cluster).order_by("-number")
         number, key = newest.values_list("number", "key")[0]
-        return cluster, _revision_headers(number, key, clear=self._sees_secrets(request))
+        return _revision_headers(number, key, clear=self._sees_secrets(request))
 
     @idempotent
     def update(self, request: Any) -> Response:
         """Change any keys of any sections; answers what is stored."""
         body = validated(SettingUpdateInput, request.data)
         cluster, headers = self._update(request, body, {name: body[name] for name in SECTIONS if name in body})
+        return self.stored(request, cluster, headers)
+
+    def stored(self, request: Any, cluster: Cluster, headers: dict[str, str]) -> Response:
+        """Answer what is stored now."""
         sections = selectors.render_settings(cluster.pk, clear=self._sees_secrets(request))
         self._revealed(request, cluster.pk, sections)
         response = ok(sections, **headers)

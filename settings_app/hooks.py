@@ -26,7 +26,11 @@ class PolicyChange:
 
 @dataclass(frozen=True)
 class Refusal:
-    """Somebody whom the change would shut out: `problem` has path and texts. `hard` ones can't be confirmed away."""
+    """Somebody whom the change would shut out: `problem` has path and texts.
+
+    `hard` ones stop everybody, commands included, and can't be confirmed away; the others stop whoever has not
+    confirmed, but never a command. What is taken back at its deadline asks nobody.
+    """
 
     problem: Problem
     hard: bool = False

@@ -8,10 +8,20 @@ from sysmgr.api import schema
 from sysmgr.api.schema import Answer, answer_of, describe, moment, refine, rule, string, whole
 
 from . import validators
-from .errors import ImageRefused, NoSpaceForImage, PasswordNeeded, RevisionConflict
+from .access.policy_hooks import LATEST
+from .errors import (
+    ImageRefused,
+    NobodyCouldEnter,
+    NoSpaceForImage,
+    PasswordNeeded,
+    RevisionConflict,
+    SettingPending,
+    WouldLockOut,
+)
 from .mail import errors as mail
 from .models import OutboxMail
 from .outbox_api import MailInput
+from .revision_openapi import describe_calls
 from .sections import PASSWORD_SPECIAL_CHAR
 from .serializers import MailSettingInput, MailTestInput, MailUpdateInput, SettingUpdateInput, TimePolicyInput, ip_range
 
@@ -25,7 +35,14 @@ rule(ip_range, r"[0-9A-Fa-f.:/ -]+")
 refine(SettingUpdateInput, "password_special_char", enum=[PASSWORD_SPECIAL_CHAR])
 refine(TimePolicyInput, "time_zone", description="The name of an IANA time zone.")
 
-CONTROL = ("cluster_uuid", "if_revision", "reason", "password_special_char")
+CONTROL = (
+    "cluster_uuid",
+    "if_revision",
+    "reason",
+    "confirm_lockout",
+    "confirm_within_seconds",
+    "password_special_char",
+)
 REVISION = {"Sysmgr-Revision": "Revision", "ETag": "Tag"}
 MailSetting = answer_of(MailSettingInput, "MailSetting")
 Settings = answer_of(SettingUpdateInput, "Settings", without=CONTROL)
@@ -43,7 +60,7 @@ describe(
     request=SettingUpdateInput,
     answer=Settings,
     headers=REVISION,
-    errors=[PasswordNeeded, RevisionConflict],
+    errors=[PasswordNeeded, RevisionConflict, SettingPending, WouldLockOut, NobodyCouldEnter],
 )
 describe("mail_setting/inspect", answer=MailSetting, headers=REVISION, not_modified=True)
 describe(
@@ -51,7 +68,7 @@ describe(
     request=MailUpdateInput,
     answer=MailSetting,
     headers=REVISION,
-    errors=[PasswordNeeded, RevisionConflict],
+    errors=[PasswordNeeded, RevisionConflict, SettingPending],
 )
 describe(
     "mail_setting/test",
@@ -107,3 +124,23 @@ describe("mail/outbox/list", answer=Mail, many=True, query=[*schema.paging(), NA
 describe("mail/outbox/inspect", answer=WholeMail, query=[MAIL], errors=[mail.MailNotFound])
 describe("mail/outbox/retry", request=MailInput, errors=MAIL_ERRORS)
 describe("mail/outbox/remove", request=MailInput, errors=MAIL_ERRORS)
+describe_calls(Settings, REVISION)
+
+
+class Access(Answer):
+    """Whether access control lets an address in at a time; `until` is when time alone changes the answer."""
+
+    allowed = serializers.BooleanField()
+    rule = string()
+    until = moment(allow_null=True)
+    enforced = serializers.BooleanField(help_text="False where the doors obey another cluster.")
+
+
+describe(
+    "access_control/explain",
+    answer=Access,
+    query=[
+        schema.text("address", "An IPv4 or IPv6 address.", required=True),
+        schema.number("time", "Epoch seconds; now when it is left out.", 0, LATEST),
+    ],
+)

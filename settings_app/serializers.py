@@ -125,6 +125,8 @@ class SettingUpdateInput(StrictSerializer):
     cluster_uuid = StrictUUIDField(required=False)
     if_revision = StrictIntegerField(required=False, min_value=0)
     reason = StrictCharField(required=False, allow_blank=True)
+    confirm_lockout = StrictBooleanField(required=False)
+    confirm_within_seconds = StrictIntegerField(required=False, min_value=1, max_value=3600)
 
     def validate_password_special_char(self, value: str) -> str:
         """Accept the constant, so that an answer of inspect can be sent back."""

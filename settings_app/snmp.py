@@ -15,29 +15,33 @@ MAX_TARGETS = 16
 _DESTINATION = ("host", "port", "user")
 
 
-def replace_targets(settings: SnmpSettings, targets: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Store `targets` and return the paths of the secrets that changed; raise InvalidInput, naming the path."""
+def replace_targets(settings: SnmpSettings, targets: Sequence[Mapping[str, Any]], *, checked: bool = True) -> list[str]:
+    """Store `targets` and return the paths of the secrets that changed; raise InvalidInput, naming the path.
+
+    Unchecked, what was stored before is stored again as it was.
+    """
     stored = {target.name: target for target in settings.targets.all()}
     rows, changed, problems = [], [], []
     for place, target in enumerate(targets):
         path = f"snmps[{place}]"
         former = stored.get(target["name"])
         values = dict(target)
+        moved = former is not None and any(values[name] != getattr(former, name) for name in _DESTINATION)
         for key in SNMP_SECRETS:
             kept = getattr(former, key) if former else Secret()
             if values[key] != MASK:
                 values[key] = Secret(clear=values[key])
                 if values[key] != kept:
                     changed.append(f"{path}.{key}")
-            elif kept and former and any(values[name] != getattr(former, name) for name in _DESTINATION):
+                continue
+            values[key] = kept
+            if kept and moved:
                 text = "must be sent in clear or empty when the destination changes"
                 problems.append(Problem(f"snmp_settings.{path}.{key}", text, "目标变更时必须提供明文或空值"))
             elif not kept:
                 problems.append(
                     Problem(f"snmp_settings.{path}.{key}", "has no stored value to keep", "没有可保留的已存值")
                 )
-            else:
-                values[key] = kept
         rows.append(SnmpTarget(settings=settings, ordinal=place, **values))
     names = [target["name"] for target in targets]
     problems += [
@@ -45,7 +49,7 @@ def replace_targets(settings: SnmpSettings, targets: Sequence[Mapping[str, Any]]
         for place, name in enumerate(names)
         if name in names[:place]
     ]
-    if problems:
+    if problems and checked:
         raise InvalidInput(problems)
     settings.targets.all().delete()
     SnmpTarget.objects.bulk_create(rows)

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from cluster.models import Cluster
-from settings_app.models import MailSetting, SettingRevision, SnmpTarget
+from settings_app.models import MailSetting, PendingChange, SettingRevision, SnmpTarget
 from settings_app.selectors import render_settings
 from sysmgr.audit.models import AuditRow
 from sysmgr.crypto import MASK
@@ -137,3 +138,19 @@ def test_what_cannot_be_set_is_one_clear_error_and_changes_nothing(words: tuple[
 def test_an_unknown_path_is_one_clear_error(path: str) -> None:
     with pytest.raises(CommandError, match="is no setting"):
         run("settings_show", path)
+
+
+def test_a_change_may_wait_for_its_confirmation() -> None:
+    change("storage_setting.hop_hc=5", "--confirm-within", "60")
+    with pytest.raises(CommandError, match="confirm_within_seconds"):
+        change("storage_setting.hop_hc=6", "--confirm-within", "0")
+    with pytest.raises(CommandError, match="if_revision: "):
+        run("settings_confirm", "--if-revision", "1")
+    assert run("settings_confirm") == "revision 2 stands\n"
+    assert run("settings_confirm") == "nothing waits for its confirmation\n"
+    assert json.loads(run("settings_confirm", "--json")) == {"revision": None}
+    change("storage_setting.hop_hc=6", "--confirm-within", "60")
+    PendingChange.objects.update(deadline=timezone.now())
+    with pytest.raises(CommandError, match="revision 3 was taken back"):
+        run("settings_confirm")
+    assert json.loads(run("settings_show", "storage_setting.hop_hc", "--json")) == 5

@@ -30,6 +30,12 @@ class Command(SysmgrCommand):
         """Declare the options."""
         parser.add_argument("change", nargs="+", metavar="path=value", help="what `settings_show` shows, and its value")
         parser.add_argument("--if-revision", type=int, metavar="N", help="only if the settings are at this revision")
+        parser.add_argument(
+            "--confirm-within",
+            type=int,
+            metavar="SECONDS",
+            help="take it back then unless settings_confirm comes before",
+        )
         parser.add_argument("--reason", default="", help="kept with the revision")
         parser.add_argument("--cluster", type=as_uuid, help="cluster's UUID (default: the default cluster)")
         parser.add_argument("--json", action="store_true", help="print the revision as JSON")
@@ -38,10 +44,12 @@ class Command(SysmgrCommand):
         """Change."""
         cluster = find(options["cluster"])
         wanted = assigned(render_settings(cluster.pk), options["change"], read_secret)
-        body = validated(SettingUpdateInput, {**wanted, "reason": options["reason"]})
+        seconds = options["confirm_within"]
+        probation = {} if seconds is None else {"confirm_within_seconds": seconds}
+        body = validated(SettingUpdateInput, {**wanted, **probation, "reason": options["reason"]})
         changes = {name: body[name] for name in SECTIONS if name in body}
         revision = update_settings(
-            cluster, changes, actor(), if_revision=options["if_revision"], reason=options["reason"]
+            cluster, changes, actor(), if_revision=options["if_revision"], reason=options["reason"], **probation
         )
         diff = revision.diff if revision else []
         if options["json"]:
