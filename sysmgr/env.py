@@ -61,12 +61,15 @@ def _file(name: str) -> str:
 
 
 def _addresses(name: str) -> frozenset[str]:
-    found: list[str] = [item.strip() for item in _env.list(name, default=[])]
-    for item in found:
+    """Return addresses in their usual form, an IPv4-mapped one as IPv4: as the gate compares them."""
+    found = set()
+    for item in _env.list(name, default=[]):
         try:
-            ipaddress.ip_address(item)
+            address = ipaddress.ip_address(item.strip())
         except ValueError:
-            raise _refuse(name, f"{item!r} is no IP address") from None
+            raise _refuse(name, f"{item.strip()!r} is no IP address") from None
+        mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+        found.add(str(mapped or address))
     return frozenset(found)
 
 
@@ -155,7 +158,7 @@ MAIL_DAYS = _number("SYSMGR_MAIL_DAYS", 30, 1, 36500)
 ALWAYS_200 = _flag("SYSMGR_ALWAYS_200", False)
 LENIENT_KEYS = _flag("SYSMGR_LENIENT_KEYS", False)
 REVEAL_SECRETS = _flag("SYSMGR_REVEAL_SECRETS", False)
-LEGACY_LOGIN = _flag("SYSMGR_LEGACY_LOGIN", False)  # not there yet: doctor and the log say that it changes nothing
+LEGACY_LOGIN = _flag("SYSMGR_LEGACY_LOGIN", False)
 
 _address = f"[{ADDRESS}]" if ":" in ADDRESS else ADDRESS
 PUBLIC_URL = _env.str("SYSMGR_PUBLIC_URL", "") or f"{'https' if USES_TLS else 'http'}://{_address}:{BIND_PORT}"

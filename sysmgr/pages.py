@@ -1,4 +1,4 @@
-"""Middleware of the pages alone: API calls have no session, no message and no language of their own."""
+"""Middleware of the pages alone: API calls have no session, message or language; and what other sites send in."""
 
 from __future__ import annotations
 
@@ -7,11 +7,18 @@ from collections.abc import Awaitable
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.middleware.locale import LocaleMiddleware
 from django.utils.deprecation import MiddlewareMixin
+from django.utils.functional import SimpleLazyObject
+from django.views.csrf import csrf_failure
+from django.views.defaults import permission_denied
 
-from sysmgr.api.gate import SESSION_PATHS
+from sysmgr.accounts.models import User
+from sysmgr.accounts.sessions import session_user
+from sysmgr.api.gate import SESSION_PATHS, called
+from sysmgr.audit.refusals import refuse
+from sysmgr.audit.services import Actor
 
 
 class _PagesOnly(MiddlewareMixin):
@@ -33,8 +40,30 @@ class PageLocaleMiddleware(_PagesOnly, LocaleMiddleware):
 
 
 class PageAuthenticationMiddleware(_PagesOnly, AuthenticationMiddleware):
-    """Django's user of the session."""
+    """The user of the session, as its token says at this moment."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        """Find out lazily: not every page asks."""
+        request.user = SimpleLazyObject(lambda: session_user(request))  # type: ignore[assignment]
 
 
 class PageMessageMiddleware(_PagesOnly, MessageMiddleware):
     """Django's messages."""
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Refuse a page that is not the user's to open, as Django does, and leave a trace of it."""
+    _audit(request, "call")
+    return permission_denied(request, exception)
+
+
+def cross_site(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Refuse a form that does not come from our pages, as Django does, and leave a trace of it."""
+    _audit(request, "cross_site")
+    return csrf_failure(request, reason)
+
+
+def _audit(request: HttpRequest, action: str) -> None:
+    user, gate = request.user, request.gate  # type: ignore[attr-defined]
+    name = user.user_name if isinstance(user, User) else ""
+    refuse(Actor(name, "admin", gate.source, gate.request_id), action, called(request))

@@ -18,10 +18,12 @@ urlpatterns = [
     path("v1/system/support_bundle/create", SupportBundleViewSet.as_view({"post": "create"})),
     path("", include("cluster.urls")),
     path("", include("sysmgr.accounts.urls")),
+    path("", include("sysmgr.audit.urls")),
     path("", include("settings_app.urls")),
     path("", include("upgrades.urls")),
 ]
 
 handler400 = "sysmgr.api.handler.handler400"
+handler403 = "sysmgr.pages.forbidden"
 handler404 = "sysmgr.api.handler.handler404"
 handler500 = "sysmgr.api.handler.handler500"

@@ -13,7 +13,8 @@ from cluster.models import Cluster, Host, HostService, Member
 from upgrades.models import Backup, PackagePayload, UpgradeItem, UpgradePackage, UpgradeRun
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-# Each entry names its queries; the first one is always the gate's (token, user, cluster, newest revision).
+# Each entry names its queries; the first one is always the gate's (token or key, user, policy, nearest deadline,
+# cluster, newest revision). A key's one is counted in tests/sysmgr/test_gate_keys.py.
 BUDGETS = {
     "version": 1,
     "member/list": 3,  # gate · database time (PostgreSQL) · lease and members

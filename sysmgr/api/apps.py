@@ -8,3 +8,11 @@ class ApiConfig(AppConfig):
     name = "sysmgr.api"
     label = "api"
     verbose_name = _("API")
+
+    def ready(self) -> None:
+        """Let the leader forget peers that stopped to pose as proxies."""
+        from sysmgr import jobs
+
+        from . import proxies
+
+        jobs.register("proxies forget", 3600, proxies.forget)

@@ -11,6 +11,7 @@ from sysmgr.errors import SysmgrError
 
 from . import schema
 from .fields import StrictSerializer, StrictUUIDField
+from .permissions import open_to_keys
 
 # Errors that any call can meet, and those that any body can meet.
 ANY = (400, 401, 403, 500, 503)
@@ -79,8 +80,11 @@ class AutoSchema(SpectacularSchema):
         return " ".join(" ".join((self._action.__doc__ or "").split("\n\n")[1:]).split())
 
     def get_auth(self) -> list[dict[str, list[str]]]:
-        """Every call but the log-in needs a token."""
-        return [] if self.call.open else [{"bearer": []}]
+        """Every call but the log-in needs a token, or a key where a program may make the call."""
+        if self.call.open:
+            return []
+        bearer: list[dict[str, list[str]]] = [{"bearer": []}]
+        return [*bearer, {"api_key": []}] if open_to_keys(self.path) else bearer
 
     def _get_parameters(self) -> list[dict[str, Any]]:
         found = [schema.CLUSTER] if self.call.cluster else []
@@ -109,7 +113,7 @@ class AutoSchema(SpectacularSchema):
         if getattr(self._action, "takes_idempotency_key", False):
             headers["Idempotent-Replay"] = {"$ref": "#/components/headers/Replay"}
         if call.file:
-            content: dict[str, Any] = {call.file: {"schema": {}}}
+            content: dict[str, Any] = {kind: {"schema": {}} for kind in call.file.split(", ")}
         else:
             content = {"application/json": {"schema": envelope(call.envelope, self._data(call))}}
         found: dict[str, Any] = {"200": {"description": "Done.", "headers": headers, "content": content}}
@@ -119,8 +123,6 @@ class AutoSchema(SpectacularSchema):
         statuses |= set(BODY) if self.method == "POST" else set()
         statuses |= {404} if call.cluster else set()
         statuses |= {409} if getattr(self._action, "takes_idempotency_key", False) else set()
-        if call.open:
-            statuses.discard(403)
         return found | {str(status): self._failure(status, call) for status in sorted(statuses)}
 
     def _data(self, call: schema.Call) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from sysmgr.errors import MethodNotAllowed, NotAuthenticated
 from . import schema
 from .autoschema import failures
 from .envelope import failure_response
+from .gate import session_admitted
 
 _ABOUT = """\
 Every answer is an envelope: `scode` 0 and `data`, or an error's `scode` with what is wrong and what to do in English
@@ -54,6 +55,7 @@ _PARAMETERS = {
     },
 }
 _BEARER = {"type": "http", "scheme": "bearer", "description": "The token of /v1/authentication/login."}
+_API_KEY = {"type": "apiKey", "in": "header", "name": "ApiKey", "description": "A key of /v1/apikey/create."}
 _lock = threading.Lock()
 
 
@@ -72,7 +74,7 @@ def document() -> dict[str, Any]:
     components["responses"] = {
         name: body for name, body in failures().items() if f'"#/components/responses/{name}"' in json.dumps(found)
     }
-    components["securitySchemes"] = {"bearer": _BEARER}
+    components["securitySchemes"] = {"bearer": _BEARER, "api_key": _API_KEY}
     result: dict[str, Any] = _cleaned(found)
     return result
 
@@ -97,7 +99,7 @@ def _rendered() -> bytes:
 def _admitted(request: HttpRequest) -> bool:
     """Whether a token (the gate looked at it) or an admin session asks."""
     gate: Any = getattr(request, "gate", None)
-    return bool(gate and gate.user) or bool(request.user.is_authenticated and request.user.is_active)
+    return bool(gate and gate.user) or session_admitted(request)
 
 
 def openapi(request: HttpRequest) -> HttpResponse:

@@ -1,30 +1,29 @@
-"""The gate: before every API call it reads the body, fetches token, user and policy in one query, decides."""
+"""The gate: before every call it fetches credential, user and policy in one query and decides; pages it guards too."""
 
 from __future__ import annotations
 
 import ipaddress
+import logging
+import re
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from django.db import InterfaceError, OperationalError, connection
-from django.db.models import Q, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.urls import Resolver404, resolve
 from django.utils import timezone, translation
 
-from cluster.models import Cluster
-from settings_app.selectors import newest_revision
+from settings_app.access.ranges import parse_address, ranges_of
+from settings_app.policy import SAFE, Policy
 from sysmgr import env
-from sysmgr.accounts import tokens
-from sysmgr.accounts.models import Token, User
+from sysmgr.accounts import password_state, tokens
+from sysmgr.accounts.models import ApiKey, Token, User
+from sysmgr.audit.refusals import refuse
 from sysmgr.audit.services import Actor
 from sysmgr.errors import (
     BodyTooLarge,
     MalformedBody,
-    NotAuthenticated,
     PermissionDenied,
     SysmgrError,
     TokenExpired,
@@ -32,16 +31,25 @@ from sysmgr.errors import (
     UnsupportedMediaType,
 )
 
-from . import envelope
+from . import credentials, envelope, proxies
 from .bodies import receiving
-from .compiled import Compiled
-from .fields import StrictUUIDField
+from .gate_errors import AccessRefused, KeySourceRefused, PasswordMustChange
 from .permissions import allowed
-from .strict_json import MAX_BODY_BYTES
+from .strict_json import MAX_BODY_BYTES, printable
 
+log = logging.getLogger("sysmgr.access")
 OPEN_PATHS = frozenset({"/v1/authentication/login"})
+# What a user can do whose password must be changed first (contract §3), and what ends the log-in.
+CHANGE_PATHS = frozenset({"/v1/authentication/password/change", "/v1/authentication/logout"})
+# Answered whoever asks: whether the process lives says nothing about the installation (contract §3).
+FREE_PATHS = frozenset({"/healthz", "/readyz"})
 UPLOAD_PATHS = frozenset({"/v1/system/upgrade_package/upload", "/v1/system/front_style/login_image/upload"})
 TUS_PATH = "/v1/system/upgrade_package/tus"  # and /<uuid> below it: a body of another kind, which the view reads
+METRICS_PATH = "/metrics"
+# What takes back the changes whose deadline has passed, and says how many: `settings_app` adds it when it is ready.
+overdue: list[Callable[[], int]] = []
+_WITH_PORT = re.compile(r"(?:\[([0-9A-Fa-f:.]+)(?:%[^\]]*)?\]|([0-9.]+))(?::\d{1,5})?")
+_FORWARDED_BYTES = 4096  # from the right: room for far more proxies than anybody has
 # A token or an admin session: without a token the view looks at the session.
 SESSION_PATHS = frozenset({"/v1/openapi.json", "/v1/docs"})
 
@@ -54,10 +62,16 @@ class Gate:
     request_id: str
     user: User | None = None
     token: Token | None = None
-    default_uuid: uuid.UUID | None = None
+    key: ApiKey | None = None
+    policy: Policy = SAFE
     cluster_uuid: uuid.UUID | None = None
     revision_key: uuid.UUID | None = None
     revision_number: int | None = None
+
+    @property
+    def default_uuid(self) -> uuid.UUID | None:
+        """The cluster whose settings the doors obey; None before the first one is made."""
+        return self.policy.cluster_uuid
 
     @property
     def actor(self) -> Actor:
@@ -75,89 +89,114 @@ class Gate:
 
 def client_address(request: HttpRequest) -> str:
     """Return the peer's address, or the rightmost forwarded one that is no trusted proxy; IPv4-mapped as IPv4."""
-    chain = [*request.headers.get("X-Forwarded-For", "").split(","), request.META.get("REMOTE_ADDR", "")]
-    address = _plain(chain[-1])
-    for hop in reversed(chain):
-        address = _plain(hop) or address
+    address = _plain(request.META.get("REMOTE_ADDR", ""))
+    forwarded = request.headers.get("X-Forwarded-For", "")
+    if address not in env.TRUSTED_PROXIES or not forwarded:
+        return address
+    for hop in reversed(forwarded[-_FORWARDED_BYTES:].split(",")):
+        address = _plain(hop)  # what is no address is nobody's: a trusted proxy does not write it
         if address not in env.TRUSTED_PROXIES:
             break
     return address
 
 
 def _plain(text: str) -> str:
+    """Return an address in its usual form, without the port that some proxies add; empty for anything else."""
+    match = _WITH_PORT.fullmatch(text.strip())
     try:
-        address = ipaddress.ip_address(text.strip())
+        address = ipaddress.ip_address((match[1] or match[2]) if match else text.strip().partition("%")[0])
     except ValueError:
         return ""
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return str(mapped or address)
 
 
-def bearer(request: HttpRequest) -> str:
-    """Return the token of the Authorization header, or raise NotAuthenticated."""
-    scheme, _, clear = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not clear.strip() or len(clear) > 512:
-        raise NotAuthenticated
-    return clear.strip()
+def pass_access_control(gate: Gate, policy: Policy, now: datetime, door: str, path: str) -> None:
+    """Raise AccessRefused unless the source may come in now; the reason goes to the log and the audit only."""
+    rule = None if policy.rules.open else policy.rules.refusal(gate.source, now)
+    if rule is None:
+        return
+    log.warning("access refused to %s for %s: %s", gate.source or "an unknown address", printable(path), rule)
+    refuse(Actor("", door, gate.source, gate.request_id), "access", rule)
+    raise AccessRefused
 
 
-def _queried_cluster(request: HttpRequest) -> uuid.UUID | None:
-    return StrictUUIDField.parse(request.GET.get("cluster_uuid"))
+def _find(request: HttpRequest) -> tuple[credentials.Found | None, credentials.Doors]:
+    return credentials.find(credentials.presented(request), credentials.queried_cluster(request))
 
 
-_TOKEN = [field.attname for field in Token._meta.concrete_fields]
-_USER = [field.attname for field in User._meta.concrete_fields]
-
-
-def _with_policy(digest: str, queried: uuid.UUID | None = None) -> QuerySet[Token, Any]:
-    """Token, user, default cluster, queried cluster and the newest revision of the latter: one SQL for all."""
-    wanted = Q(pk=queried) if queried else Q(default=True)
-    cluster = Cluster.objects.filter(wanted).values("pk")[:1]
-    newest = newest_revision("cluster_uuid")
-    rows = Token.objects.filter(digest=digest).annotate(
-        default_uuid=Subquery(Cluster.objects.filter(default=True).values("pk")[:1]),
-        cluster_uuid=Subquery(cluster),
-    )
-    rows = rows.annotate(
-        revision_key=Subquery(newest.values("key")[:1]), revision_number=Subquery(newest.values("number")[:1])
-    )
-    policy = ("default_uuid", "cluster_uuid", "revision_key", "revision_number")
-    return rows.values_list(*_TOKEN, *(f"user__{name}" for name in _USER), *policy)
-
-
-_of_default = Compiled(_with_policy, "the digest")
-_of_queried = Compiled(_with_policy, "the digest", uuid.UUID(int=1))
-
-
-def _fetch(clear: str, queried: uuid.UUID | None) -> list[Any] | None:
-    """Run the one SQL; on a connection kept from before that broke meanwhile, once more on a new one."""
-    query, values = (_of_queried, (queried,)) if queried else (_of_default, ())
-    kept = connection.connection is not None and not connection.in_atomic_block
-    connection.health_check_done = True  # type: ignore[attr-defined]  # this query is the check: asking twice would double what a read costs
-    try:
-        return query.first(tokens.digest(clear), *values)
-    except (OperationalError, InterfaceError):
-        if not kept:
-            raise
-        connection.close()
-        return query.first(tokens.digest(clear), *values)
+def _took_back(doors: credentials.Doors, now: datetime) -> bool:
+    """Take back what nobody confirmed in time, before anybody obeys it; True: ask again what guards the doors."""
+    return doors.pending is not None and doors.pending <= now and any(take_back() for take_back in overdue)
 
 
 def admit(request: HttpRequest, gate: Gate, now: datetime) -> None:
     """Fill `gate` from the database, or raise why the call is refused."""
-    row = _fetch(bearer(request), _queried_cluster(request))
-    if row is None:
+    try:
+        found, doors = _find(request)
+    except SysmgrError:
+        enter(request, gate, now)  # access control is asked before anything is said about the credential
+        if credentials.shows_any(request):
+            refuse(gate.actor, "token", "neither a token nor a key")
+        raise
+    if _took_back(doors, now):
+        found, doors = _find(request)
+    pass_access_control(gate, doors.policy, now, "api", request.path)
+    gate.policy = doors.policy
+    if found is None or found.expired(doors.policy, now) or not found.user.is_active:
+        name = found.user.user_name if found else ""
+        refuse(Actor(name, "api", gate.source, gate.request_id), "token", "expired, ended or unknown")
         raise TokenExpired
-    token = Token.from_db(connection.alias, _TOKEN, row[: len(_TOKEN)])
-    user = User.from_db(connection.alias, _USER, row[len(_TOKEN) : -4])
-    token.user = user
-    if token.expire_time <= now or not user.is_active:
-        raise TokenExpired
-    if not allowed(user.role, request.method or "", request.path):
+    gate.user = found.user
+    if isinstance(found.row, Token):
+        gate.token = found.row
+    else:
+        gate.key = found.row
+    _check(request, gate, now)
+    gate.cluster_uuid = doors.cluster_uuid
+    gate.revision_key, gate.revision_number = doors.revision_key, doors.revision_number
+    tokens.touch(found.row, now)
+
+
+def _check(request: HttpRequest, gate: Gate, now: datetime) -> None:
+    """Raise why this user may not make this call with this credential."""
+    user, key = gate.user, gate.key
+    assert user is not None
+    if key is not None and key.ranges and not ranges_of(tuple(key.ranges)).holds(parse_address(gate.source)):
+        refuse(gate.actor, "key.source", f"key {key.pk}")
+        raise KeySourceRefused
+    restricted = key is None and password_state.must_change(user, gate.policy.password, now)
+    if restricted and request.path not in CHANGE_PATHS:
+        refuse(gate.actor, "password.must_change", called(request))
+        raise PasswordMustChange
+    if not allowed(user.role, request.method or "", request.path, key.role if key else None):
+        refuse(gate.actor, "call", called(request))
         raise PermissionDenied
-    gate.user, gate.token = user, token
-    gate.default_uuid, gate.cluster_uuid, gate.revision_key, gate.revision_number = row[-4:]
-    tokens.touch(token, now)
+
+
+def called(request: HttpRequest) -> str:
+    """Return what was called, as the audit names it: one of few, whatever somebody makes up."""
+    try:
+        return f"{request.method} /{resolve(request.path_info).route}"
+    except Resolver404:
+        return "an unknown path"
+
+
+def enter(request: HttpRequest, gate: Gate, now: datetime, door: str = "api") -> None:
+    """Ask access control only, where no credential is needed or the session has it. Raises AccessRefused."""
+    doors = credentials.doors()
+    if _took_back(doors, now):
+        doors = credentials.doors()
+    gate.policy = doors.policy
+    pass_access_control(gate, doors.policy, now, door, request.path)
+
+
+def session_admitted(request: HttpRequest) -> bool:
+    """Tell whether an admin session asks that may see more than the page which changes a password."""
+    user, gate = request.user, getattr(request, "gate", None)
+    if not (isinstance(user, User) and user.is_active and gate is not None):
+        return False
+    return not password_state.must_change(user, gate.policy.password, timezone.now())
 
 
 def read_body(request: HttpRequest, source: str) -> None:
@@ -198,25 +237,35 @@ def _is_json(request: HttpRequest) -> bool:
     return request.content_type == "application/json" and charset in ("utf-8", "utf8")
 
 
+def _view_admits(request: HttpRequest) -> bool:
+    scraping = request.path == METRICS_PATH and request.method in ("GET", "HEAD")
+    return scraping and credentials.shows_any(request)
+
+
 class GateMiddleware:
-    """Stands before every path under /v1/; the admin has Django's own session behind its own pages."""
+    """Stands before every path: under /v1/ it decides all, for pages access control; sessions are Django's."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Let the request in, or answer with the refusal's envelope."""
-        if not request.path.startswith("/v1/"):
-            return self._page(request)
+        if request.path in FREE_PATHS:
+            return self.get_response(request)
         gate = Gate(client_address(request), getattr(request, "request_id", ""))
         request.gate = gate  # type: ignore[attr-defined]
+        proxies.note(request, _plain(request.META.get("REMOTE_ADDR", "")))
+        if not request.path.startswith("/v1/"):
+            return self._page(request, gate)
         # API texts come in both languages at once, whatever Accept-Language says.
         with translation.override("en"):
             try:
                 if request.path not in UPLOAD_PATHS and not _is_tus(request):
                     read_body(request, gate.source)
-                session = request.path in SESSION_PATHS and "Authorization" not in request.headers
-                if request.path not in OPEN_PATHS and not session:
+                session = request.path in SESSION_PATHS and not credentials.shows_any(request)
+                if request.path in OPEN_PATHS or session:
+                    enter(request, gate, timezone.now())
+                else:
                     admit(request, gate, timezone.now())
             except SysmgrError as error:
                 response = envelope.failure_response(error)
@@ -226,13 +275,15 @@ class GateMiddleware:
             request._dont_enforce_csrf_checks = True  # type: ignore[attr-defined]
             return self.get_response(request)
 
-    def _page(self, request: HttpRequest) -> HttpResponse:
+    def _page(self, request: HttpRequest, gate: Gate) -> HttpResponse:
         """Answer outside the API; a form may stall like any body, so it holds a place until its answer."""
-        if request.method in ("GET", "HEAD"):
-            return self.get_response(request)
         try:
-            with receiving(client_address(request)):
+            if not _view_admits(request):
+                enter(request, gate, timezone.now(), "admin")
+            if request.method in ("GET", "HEAD"):
                 return self.get_response(request)
-        except TooManyBodies as error:
+            with receiving(gate.source):
+                return self.get_response(request)
+        except (AccessRefused, TooManyBodies) as error:
             headers = envelope.failure_headers(error)
             return HttpResponse(error.text, status=error.status, headers=headers, content_type="text/plain")

@@ -11,9 +11,10 @@ from django.views.decorators.http import require_safe
 
 from cluster import selectors
 from cluster.views import ClusterViewSet
+from sysmgr.api import credentials
 from sysmgr.api.envelope import failure_headers
 from sysmgr.api.fields import StrictSerializer, StrictUUIDField, validated
-from sysmgr.api.gate import Gate, admit, client_address
+from sysmgr.api.gate import admit, session_admitted
 from sysmgr.errors import NotAuthenticated, SysmgrError
 
 from . import metrics, support_bundle
@@ -54,7 +55,7 @@ def prometheus(request: HttpRequest) -> HttpResponse:
 
 def _admit(request: HttpRequest) -> None:
     """Raise why the caller may not see metrics; any role may."""
-    if "Authorization" in request.headers:
-        admit(request, Gate(client_address(request), getattr(request, "request_id", "")), timezone.now())
-    elif not (request.user.is_authenticated and request.user.is_active):
+    if credentials.shows_any(request):
+        admit(request, request.gate, timezone.now())  # type: ignore[attr-defined]
+    elif not session_admitted(request):
         raise NotAuthenticated

@@ -14,7 +14,7 @@ from settings_app.models import SettingRevision
 from sysmgr.accounts import tokens
 from sysmgr.accounts.models import Role, Token, User
 from sysmgr.api.compiled import Compiled
-from sysmgr.api.gate import _fetch
+from sysmgr.api.credentials import find
 from tests.conftest import client_of
 
 
@@ -23,21 +23,24 @@ def test_it_finds_token_user_and_policy_as_the_orm_does(cluster: Cluster) -> Non
     user = User.objects.create_user("anna", None, role=Role.OPERATOR)
     clear, token = tokens.issue(user, "127.0.0.1", 3600)
     newest = SettingRevision.objects.get(cluster=cluster)
+    find("no such token", None)  # the policy is in the cache from here on
     for queried, expected in (
-        (None, [cluster.pk, cluster.pk, newest.key, 1]),
-        (cluster.pk, [cluster.pk, cluster.pk, newest.key, 1]),
-        (other.pk, [cluster.pk, other.pk, None, None]),
-        (uuid.uuid4(), [cluster.pk, None, None, None]),
+        (None, [cluster.pk, newest.key, 1]),
+        (cluster.pk, [cluster.pk, newest.key, 1]),
+        (other.pk, [other.pk, None, None]),
+        (uuid.uuid4(), [None, None, None]),
     ):
         with CaptureQueriesContext(connection) as queries:
-            row = _fetch(clear, queried)
-        assert row is not None and len(queries) == 1
-        assert row[-4:] == expected
-        stored = Token.objects.filter(pk=token.pk).values_list(*[f.attname for f in Token._meta.concrete_fields])[0]
-        assert tuple(row[: len(stored)]) == stored
-        owner = User.objects.filter(pk=user.pk).values_list(*[f.attname for f in User._meta.concrete_fields])[0]
-        assert tuple(row[len(stored) : -4]) == owner
-    assert _fetch("no such token", None) is None
+            found, doors = find(clear, queried)
+        assert found is not None and len(queries) == 1
+        assert (doors.policy.cluster_uuid, doors.policy.key, doors.pending) == (cluster.pk, newest.key, None)
+        assert [doors.cluster_uuid, doors.revision_key, doors.revision_number] == expected
+        for row, stored in ((found.row, Token.objects.get(pk=token.pk)), (found.user, User.objects.get(pk=user.pk))):
+            assert {f.attname: getattr(row, f.attname) for f in row._meta.concrete_fields} == {
+                f.attname: getattr(stored, f.attname) for f in stored._meta.concrete_fields
+            }
+    assert find("no such token", None)[0] is None
+    assert find("smk_no such key", None)[0] is None
 
 
 def test_each_run_takes_its_own_values(db: None) -> None:

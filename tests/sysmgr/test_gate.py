@@ -35,7 +35,7 @@ def test_log_in_and_log_out(cluster: Cluster) -> None:
 def test_wrong_password_and_unknown_user_answer_alike(cluster: Cluster) -> None:
     User.objects.create_user("admin", "right horse", role=Role.ADMINISTRATOR)
     assert log_in("wrong") == log_in("wrong", user="nobody")
-    assert log_in("wrong")[0] == 401
+    assert log_in("wrong", user="somebody else")[0] == 401
 
 
 def test_without_a_token_nothing_is_shown(cluster: Cluster) -> None:
