@@ -63,6 +63,19 @@ def read_secret(source: str) -> str:
     return text.removesuffix("\n").removesuffix("\r")
 
 
+def ask_password(source: str | None) -> str:
+    """Return the password of a file (`-`: standard input), or ask for it twice. It is never an argument: others could
+    see that."""
+    if source is not None:
+        return read_secret(source)
+    if not sys.stdin.isatty():
+        raise CommandError("nobody can be asked here for a password; say where it comes from (see --help)")
+    first = getpass.getpass("Password: ")
+    if getpass.getpass("Again: ") != first:
+        raise CommandError("the two passwords differ; nothing was changed")
+    return first
+
+
 def as_uuid(text: str) -> uuid.UUID:
     """Parse an option's UUID; argparse renders the ValueError."""
     return uuid.UUID(text)

@@ -21,6 +21,7 @@ SECRET_KEY = env.key_file("django-secret")
 _public = urlsplit(env.PUBLIC_URL)
 ALLOWED_HOSTS = sorted({"localhost", "127.0.0.1", "[::1]", env.BIND_HOST, env.ADDRESS, _public.hostname or ""} - {""})
 CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"]
+CSRF_FAILURE_VIEW = "sysmgr.pages.cross_site"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.USES_TLS
 SESSION_COOKIE_SAMESITE = "Strict"
 SECURE_CONTENT_TYPE_NOSNIFF = True
@@ -50,13 +51,13 @@ SILENCED_SYSTEM_CHECKS = [
 INSTALLED_APPS = [
     "unfold.apps.BasicAppConfig",  # the theme's templates stand before those that they replace
     "sysmgr.apps.SysmgrAdminConfig",
+    "sysmgr",  # before Django's accounts: its commands replace two of theirs
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "rest_framework",
-    "sysmgr",
     "sysmgr.accounts",
     "sysmgr.api",
     "sysmgr.audit",
@@ -109,7 +110,13 @@ PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.ScryptPasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
-AUTH_PASSWORD_VALIDATORS = [{"NAME": "sysmgr.accounts.passwords.FirstPasswordFile"}]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "sysmgr.accounts.password_rules.MinimumLength"},
+    {"NAME": "sysmgr.accounts.password_rules.SpecialCharacter"},
+    {"NAME": "sysmgr.accounts.password_rules.NotCommon"},
+    {"NAME": "sysmgr.accounts.password_rules.NotReused"},
+    {"NAME": "sysmgr.accounts.passwords.FirstPasswordFile"},
+]
 LOGIN_REDIRECT_URL = "admin:index"
 
 LANGUAGE_CODE = "en"
@@ -136,6 +143,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_SYMBOL": "dns",
     "SHOW_VIEW_ON_SITE": False,
     "SIDEBAR": {"navigation": "sysmgr.navigation.groups"},
+    "ACCOUNT": {"navigation": "sysmgr.navigation.own_pages"},
 }
 
 # The API bounds its own bodies (contract §1); uploads are streamed to quarantine by their own handler.

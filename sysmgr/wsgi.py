@@ -16,4 +16,4 @@ log = logging.getLogger("sysmgr.web")
 if env.REVEAL_SECRETS:
     log.warning("SYSMGR_REVEAL_SECRETS is on: administrators are shown stored passwords in clear")
 if env.LEGACY_LOGIN:
-    log.warning("SYSMGR_LEGACY_LOGIN is not there yet and changes nothing")
+    log.warning("SYSMGR_LEGACY_LOGIN is on: the MD5 of a password opens the doors to its user")

@@ -8,9 +8,19 @@ from datetime import timedelta
 from django.utils import timezone
 
 from cluster.models import Cluster, Host, HostService, LeaderLease, Member
-from settings_app.models import OutboxMail, SnmpSettings, SnmpTarget
-from sysmgr.accounts.models import Token, User
+from settings_app.models import OutboxMail, PendingChange, SnmpSettings, SnmpTarget
+from sysmgr.accounts.models import (
+    ApiKey,
+    LoginGuard,
+    PasswordLink,
+    RecoveryCode,
+    Role,
+    SecondFactor,
+    Token,
+    User,
+)
 from sysmgr.api.models import IdempotencyKey
+from sysmgr.audit.models import AuditTally
 from sysmgr.audit.services import SYSTEM, record
 from sysmgr.events.alerts import Trouble, raise_alert
 from sysmgr.events.models import Cursor
@@ -108,6 +118,7 @@ def one_of_each(cluster: Cluster) -> None:
         last_used_time=now,
         expire_time=now + timedelta(hours=1),
     )
+    guards(cluster, user)
     TusUpload.objects.create(
         user=user, cluster=cluster, file_name="a.tar.gz", length=1, expire_time=now, message_cn="中文", message="x"
     )
@@ -121,3 +132,18 @@ def one_of_each(cluster: Cluster) -> None:
     )
     emit("test.happened", uuid.uuid4(), "It happened.", "已发生。", cluster_uuid=cluster.pk)
     record(SYSTEM, "test", "something", changes=[{"path": "a.b", "from": 1, "to": 2}])
+
+
+def guards(cluster: Cluster, user: User) -> None:
+    """Make one row of each of what guards the doors; the secrets in them must be on no page."""
+    now = timezone.now()
+    later = now + timedelta(hours=1)
+    ApiKey.objects.create(user=user, name="k", digest="d" * 63 + "1", role=Role.AUDITOR, create_time=now)
+    PasswordLink.objects.create(user=user, digest="d" * 63 + "2", create_time=now, expire_time=later)
+    SecondFactor.objects.create(user=user, secret="very-shared", enroll_time=now)
+    RecoveryCode.objects.create(user=user, digest="d" * 63 + "3")
+    LoginGuard.objects.create(name_digest="d" * 63 + "4", user_name="x", source="192.0.2.7", failures=1, last_time=now)
+    AuditTally.objects.create(
+        key="d" * 63 + "5", user_name="x", door="api", source="192.0.2.7", action="login", object="user x", row_time=now
+    )
+    PendingChange.objects.create(cluster=cluster, revision=1, deadline=later, author="x", before='{"very": "c"}')

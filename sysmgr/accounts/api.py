@@ -12,7 +12,9 @@ from cluster.models import Cluster
 from sysmgr import env
 from sysmgr.api.envelope import ok
 from sysmgr.api.fields import StrictBooleanField, StrictCharField, StrictSerializer, validated
+from sysmgr.api.strict_json import printable
 from sysmgr.api.views import ApiViewSet
+from sysmgr.errors import InvalidInput, Problem
 
 from . import services
 from .login import Attempt, log_in
@@ -33,18 +35,32 @@ class LogoutInput(StrictSerializer):
     all = StrictBooleanField(default=False)
 
 
+def _old_spelling(body: Any) -> Any:
+    """Return a body with its keys in small letters. Raises InvalidInput for one that then stands twice."""
+    if not isinstance(body, dict):
+        return body
+    small: dict[str, Any] = {}
+    for key, value in body.items():
+        if key.lower() in small:
+            raise InvalidInput([Problem(printable(key), "appears twice", "重复出现")])
+        small[key.lower()] = value
+    return small
+
+
 class AuthenticationViewSet(ApiViewSet):
     """`/v1/authentication/...`."""
 
     def login(self, request: Any) -> Response:
         """Exchange user and password for a token."""
-        body = validated(LoginInput, request.data)
+        body = validated(LoginInput, _old_spelling(request.data) if env.LEGACY_LOGIN else request.data)
         gate = self.gate(request)
         attempt = Attempt(body["user"], body["password"], "api", gate.source, gate.request_id, body.get("otp", ""))
         entered = log_in(attempt)
         user = entered.user
         members = member_list()
         default = Cluster.objects.filter(default=True).values_list("pk", flat=True).first()
+        # Old clients look for these three.
+        old = {"role": user.role, "tenant": body.get("tenant", ""), "enable_ldap": 0} if env.LEGACY_LOGIN else {}
         return ok(
             {
                 "token": entered.clear,
@@ -60,6 +76,7 @@ class AuthenticationViewSet(ApiViewSet):
                     "leader": members["leader"] or env.ADDRESS,
                     "candidates": members["candidates"],
                 },
+                **old,
             }
         )
 

@@ -1,22 +1,25 @@
-"""Log-out; making users."""
+"""Ending log-ins, and opening locks."""
 
 from __future__ import annotations
 
-import secrets
-from pathlib import Path
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
 
-from django.contrib.auth.password_validation import validate_password
-from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
-from django.utils import translation
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
 
-from sysmgr.api.fields import invalid_model
-from sysmgr.api.strict_json import check_text, printable
+from settings_app.policy import Policy
+from sysmgr.api.paging import Page
+from sysmgr.api.strict_json import printable
 from sysmgr.audit.services import Actor, record
-from sysmgr.errors import InvalidInput, Problem, UserExists
+from sysmgr.events.models import Event
+from sysmgr.events.services import emit
 
-from .models import Token, User
-from .passwords import keep_first_password
+from . import guard
+from .login_errors import SessionNotFound
+from .models import Token
 
 
 @transaction.atomic
@@ -27,45 +30,63 @@ def log_out(token: Token, actor: Actor, *, everywhere: bool) -> None:
     record(actor, "logout", f"user {actor.user_name}")
 
 
+def living(policy: Policy) -> QuerySet[Token]:
+    """Return the log-ins that are still good, the newest first."""
+    now = timezone.now()
+    born = now - timedelta(seconds=policy.login.token_expire_second)
+    return Token.objects.filter(expire_time__gt=now, create_time__gt=born).order_by("-create_time", "pk")
+
+
+def session_list(user_uuid: UUID | None, policy: Policy, page: Page, current: UUID | None) -> dict[str, Any]:
+    """Return log-ins, of one user or of all, never what opens them. Queries: count, page."""
+    rows = living(policy).select_related("user")
+    if user_uuid is not None:
+        rows = rows.filter(user=user_uuid)
+    if page.name:
+        rows = rows.filter(user__user_name__icontains=page.name)
+    longest = timedelta(seconds=policy.login.token_expire_second)
+
+    def facts(token: Token) -> dict[str, Any]:
+        return {
+            "session_uuid": str(token.pk),
+            "create_time": int(token.create_time.timestamp()),
+            "last_used_time": int(token.last_used_time.timestamp()),
+            "source": token.source,
+            "expire_time": int(min(token.expire_time, token.create_time + longest).timestamp()),
+            "user_name": token.user.user_name,
+            "door": str(token.door),
+            "current": token.pk == current,
+        }
+
+    return page.cut(rows, facts)
+
+
 @transaction.atomic
-def create_user(
-    user_name: str, role: str, actor: Actor, *, password: str | None = None, email: str = ""
-) -> tuple[User, Path | None]:
-    """Make a user. Without a password one is made up, and the file that holds it is returned too.
-
-    Raises InvalidInput or UserExists.
-    """
-    check_text(user_name, "user_name")
-    check_password(password, User(user_name=user_name, email=email, role=role))
-    if User.objects.filter(user_name=user_name).exists():
-        raise UserExists("user_name", name=printable(user_name))
-    clear = secrets.token_urlsafe(18) if password is None else password
-    try:
-        with transaction.atomic():
-            user = User.objects.create_user(user_name, clear, role=role, email=email)
-    except ValidationError as error:
-        if any(found.code == "unique" for found in error.error_dict.get("user_name", [])):  # two at once
-            raise UserExists("user_name", name=printable(user_name)) from None
-        raise invalid_model(error, "") from None
-    except IntegrityError:  # two at once
-        raise UserExists("user_name", name=printable(user_name)) from None
-    file = keep_first_password(user, clear) if password is None else None
-    record(actor, "user.create", f"user {user.user_name}", changes=[{"path": "role", "from": None, "to": role}])
-    return user, file
+def end_session(session_uuid: UUID, owner: UUID | None, actor: Actor) -> None:
+    """End one log-in, of `owner` only unless that is None. Raises SessionNotFound."""
+    rows = Token.objects.filter(pk=session_uuid)
+    if owner is not None:
+        rows = rows.filter(user=owner)
+    name = rows.values_list("user__user_name", flat=True).first()
+    moved, _ = rows.delete()
+    if not moved:
+        raise SessionNotFound("session_uuid")
+    record(actor, "session.end", f"user {name} session {session_uuid}")
 
 
-def check_password(password: str | None, user: User) -> None:
-    """Raise InvalidInput when the validators refuse the password; None is one that will be made up."""
-    if password is None:
-        return
-    if not 0 < len(password) <= 255:
-        raise InvalidInput([Problem("password", "must have 1 to 255 characters", "必须为 1 至 255 个字符")])
-    check_text(password, "password")
-    try:
-        validate_password(password, user)
-    except ValidationError as error:
-        with translation.override("en"):
-            english = "; ".join(error.messages)
-        with translation.override("zh-hans"):
-            chinese = "; ".join(error.messages)
-        raise InvalidInput([Problem("password", english, chinese)]) from None
+@transaction.atomic
+def unlock(user_name: str, actor: Actor) -> int:
+    """Open the locks of a name, from whatever source; return from how many it had failed. None: no trace."""
+    count = guard.unlock(user_name)
+    if count:
+        emit(
+            "account.unlocked",
+            actor.user_uuid or UUID(int=0),
+            f"{actor.user_name} unlocked the log-in of {printable(user_name)}",
+            f"{actor.user_name} 解除了 {printable(user_name)} 的登录锁定",
+            severity=Event.Severity.WARNING,
+            user_name=printable(user_name),
+            door=actor.door,
+        )
+        record(actor, "user.unlock", f"user {user_name}")
+    return count

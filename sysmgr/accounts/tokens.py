@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-from .models import Token, User
+from .models import ApiKey, Token, User
 
 
 def digest(token: str) -> str:
@@ -16,7 +16,9 @@ def digest(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def issue(user: User, source: str, seconds: int, *, door: str = Token.Door.API) -> tuple[str, Token]:
+def issue(
+    user: User, source: str, seconds: int, *, door: str = Token.Door.API, legacy: bool = False
+) -> tuple[str, Token]:
     """Make a token that lives `seconds`; its clear text is returned once and kept nowhere."""
     clear = secrets.token_urlsafe(32)
     now = timezone.now()
@@ -25,6 +27,7 @@ def issue(user: User, source: str, seconds: int, *, door: str = Token.Door.API) 
         digest=digest(clear),
         source=source[:64],
         door=door,
+        legacy=legacy,
         create_time=now,
         last_used_time=now,
         expire_time=now + timedelta(seconds=seconds),
@@ -32,7 +35,7 @@ def issue(user: User, source: str, seconds: int, *, door: str = Token.Door.API) 
     return clear, row
 
 
-def touch(token: Token, now: datetime) -> None:
+def touch(row: Token | ApiKey, now: datetime) -> None:
     """Note the use, at most once a minute: a read must not become a write."""
-    if now - token.last_used_time >= timedelta(minutes=1):
-        Token.objects.filter(pk=token.pk).update(last_used_time=now)
+    if row.last_used_time is None or now - row.last_used_time >= timedelta(minutes=1):
+        type(row)._default_manager.filter(pk=row.pk).update(last_used_time=now)

@@ -16,7 +16,11 @@ from django.db.migrations.executor import MigrationExecutor
 from cluster.clock import database_now
 from cluster.members import member_list
 from sysmgr import env, jobs
+from sysmgr.accounts.models import User
 from sysmgr.accounts.passwords import first_password_files
+from sysmgr.api import proxies
+from sysmgr.audit import triggers
+from sysmgr.events.models import Alert
 from sysmgr.management import retention
 from upgrades import backup_retention
 
@@ -51,6 +55,8 @@ def examine() -> Iterator[Finding]:
         "switches": _switches,
         "rows": _rows,
         "backups": _backups,
+        "proxies": _proxies,
+        "audit": _audit,
     }
     for name, check in checks.items():
         try:
@@ -139,11 +145,20 @@ def _password() -> Finding:
 
 
 def _switches() -> Finding:
+    marked = User.objects.exclude(legacy_password="").count()
+    troubles = []
     if env.REVEAL_SECRETS:
         hint = "Unset SYSMGR_REVEAL_SECRETS as soon as no client needs it; each reveal is in the audit."
-        return Finding("switches", WARNING, "administrators are shown stored passwords in clear", hint)
+        troubles.append(("administrators are shown stored passwords in clear", hint))
     if env.LEGACY_LOGIN:
-        return Finding("switches", WARNING, "SYSMGR_LEGACY_LOGIN is not there yet and changes nothing", "Unset it.")
+        hint = "Unset SYSMGR_LEGACY_LOGIN as soon as no client needs it; the marks go with the next change of password."
+        troubles.append((f"the MD5 of the password opens the API for {marked} users", hint))
+    elif marked:
+        hint = "It opens nothing while SYSMGR_LEGACY_LOGIN is off, and goes with the user's next change of password."
+        troubles.append((f"a hash of the password's MD5 is kept for {marked} users (`user_list` names them)", hint))
+    if troubles:
+        said, hints = zip(*troubles, strict=True)
+        return Finding("switches", WARNING, "; ".join(said), " ".join(hints))
     on = [name for name, is_on in (("ALWAYS_200", env.ALWAYS_200), ("LENIENT_KEYS", env.LENIENT_KEYS)) if is_on]
     return Finding("switches", OK, f"on for old clients: {', '.join(on)}" if on else "none is on for old clients")
 
@@ -154,3 +169,18 @@ def _rows() -> Finding:
 
 def _backups() -> Finding:
     return Finding("backups", OK, backup_retention.told())
+
+
+def _proxies() -> Finding:
+    alert = Alert.objects.filter(key=proxies.ALERT, close_time=None).first()
+    if alert is not None:
+        return Finding("proxies", WARNING, alert.message, "The header is ignored until then.")
+    trusted = ", ".join(sorted(env.TRUSTED_PROXIES)) or "none"
+    return Finding("proxies", OK, f"trusted: {trusted}; nobody else sends X-Forwarded-For")
+
+
+def _audit() -> Finding:
+    if missing := triggers.missing():
+        hint = "Restart the service, which puts them back, and run `manage.py audit_verify`."
+        return Finding("audit", FAILED, f"rows can be changed: the database lacks {', '.join(missing)}", hint)
+    return Finding("audit", OK, "the database refuses to change or remove rows")

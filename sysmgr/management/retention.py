@@ -16,7 +16,8 @@ from django.utils import timezone
 
 from settings_app.models import OutboxMail
 from sysmgr import env
-from sysmgr.accounts.models import Token
+from sysmgr.accounts.models import ApiKey, LoginGuard, PasswordLink, Token
+from sysmgr.api.credentials import LEGACY_KEY_UNUSED
 from sysmgr.api.idempotency import KEPT
 from sysmgr.api.models import IdempotencyKey
 from sysmgr.events.models import Alert, Cursor, Event
@@ -45,6 +46,13 @@ def _old_events(now: datetime) -> QuerySet[Event]:
     return Event.objects.filter(number__lte=last, time__lt=now - timedelta(days=env.EVENT_DAYS))
 
 
+def unused_keys(now: datetime) -> QuerySet[ApiKey]:
+    """Return keys of old clients that ended because nobody used them."""
+    cut = now - LEGACY_KEY_UNUSED
+    never = Q(last_used_time=None, create_time__lt=cut)
+    return ApiKey.objects.filter(Q(last_used_time__lt=cut) | never, legacy=True)
+
+
 def rules() -> list[Rule]:
     """Return all rules, with the periods of the environment."""
     mail, alert = timedelta(days=env.MAIL_DAYS), timedelta(days=env.ALERT_DAYS)
@@ -71,6 +79,28 @@ def rules() -> list[Rule]:
             "create_time",
             "until they end",
             lambda now: Token.objects.filter(expire_time__lt=now),
+        ),
+        Rule(
+            "password links",
+            PasswordLink,
+            "create_time",
+            "until they end",
+            lambda now: PasswordLink.objects.filter(expire_time__lt=now),
+        ),
+        Rule(
+            "keys for programs",
+            ApiKey,
+            "create_time",
+            "30 days after they end",
+            lambda now: ApiKey.objects.filter(expire_time__lt=now - timedelta(days=30)) | unused_keys(now),
+        ),
+        # Longer than any lock holds.
+        Rule(
+            "log-in guards",
+            LoginGuard,
+            "last_time",
+            "2 days",
+            lambda now: LoginGuard.objects.filter(last_time__lt=now - timedelta(days=2), claims=0),
         ),
         Rule(
             "idempotency keys",

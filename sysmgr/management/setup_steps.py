@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import secrets
 from pathlib import Path
 
 from django.conf import settings
@@ -12,6 +11,7 @@ from django.db import transaction
 
 from sysmgr import build, env
 from sysmgr.accounts.models import Role, User
+from sysmgr.accounts.password_rules import make_up
 from sysmgr.accounts.passwords import keep_first_password
 from sysmgr.audit.services import Actor, record
 from sysmgr.management import demo
@@ -38,7 +38,7 @@ def first_administrator() -> None:
     """Make `admin` once per database; the random password lies in a file until it is changed."""
     if User.objects.exists():
         return
-    password = secrets.token_urlsafe(18)
+    password = make_up()
     user = User.objects.create_user("admin", password, role=Role.ADMINISTRATOR)
     keep_first_password(user, password)
     record(ACTOR, "user.create", f"user {user.user_name}")

@@ -18,7 +18,7 @@ from django.urls import reverse
 from cluster.models import Cluster, Host, HostService
 from settings_app.models import OutboxMail, SettingRevision, SnmpTarget
 from settings_app.models.base import Section
-from sysmgr.accounts.models import Role, Token, User
+from sysmgr.accounts.models import LoginGuard, Role, Token, User
 from sysmgr.api.handler import handler400
 from sysmgr.audit.models import AuditRow
 from sysmgr.audit.services import SYSTEM, record
@@ -80,7 +80,8 @@ def test_hashes_digests_and_kept_answers_are_on_no_page(cluster: Cluster) -> Non
     rows.one_of_each(cluster)
     client = enter(Role.ADMINISTRATOR)
     somebody = User.objects.get(user_name="somebody")
-    secrets = [somebody.password, "scrypt$", "d" * 64, "answer-kept", "very-c", "very-mail-text", "enc:1:"]
+    secrets = [somebody.password, "scrypt$", "d" * 63, "very-shared", "answer-kept", "very-c", "very-mail-text"]
+    secrets += ["enc:1:"]
     for model in PAGES:
         row = somebody if model is User else model._default_manager.first()
         assert row is not None
@@ -117,7 +118,7 @@ def many_audit_rows(cluster: Cluster, count: int) -> None:
 
 
 def many_tokens(cluster: Cluster, count: int) -> None:
-    first = Token.objects.get()
+    first = Token.objects.earliest("create_time")
     for place in range(count):
         user = User.objects.create_user(f"u-{place}")
         Token.objects.create(
@@ -143,18 +144,18 @@ def many_mails(cluster: Cluster, count: int) -> None:
 @pytest.mark.parametrize(
     ("model", "more", "budget"),
     [
-        # session · user · then: number of rows · rows (and clusters or states for the filters)
-        (HostService, many_hosts, 5),
-        (UpgradeItem, many_items, 5),
-        (UpgradeRun, many_items, 5),
-        (SettingRevision, many_revisions, 5),
-        (Event, many_events, 4),
-        (AuditRow, many_audit_rows, 4),
-        (Token, many_tokens, 4),
-        (Host, many_hosts, 5),
-        (Backup, many_items, 5),
-        (Alert, many_alerts, 4),
-        (OutboxMail, many_mails, 5),
+        # policy (the gate) · session · user · then: number of rows · rows (and clusters or states for the filters)
+        (HostService, many_hosts, 6),
+        (UpgradeItem, many_items, 6),
+        (UpgradeRun, many_items, 6),
+        (SettingRevision, many_revisions, 8),  # what waits for its confirmation, clusters for the links
+        (Event, many_events, 5),
+        (AuditRow, many_audit_rows, 5),
+        (Token, many_tokens, 5),
+        (Host, many_hosts, 6),
+        (Backup, many_items, 6),
+        (Alert, many_alerts, 5),
+        (OutboxMail, many_mails, 6),
     ],
 )
 def test_a_list_costs_the_same_with_one_row_and_with_many(
@@ -171,6 +172,7 @@ def test_a_list_costs_the_same_with_one_row_and_with_many(
     cost()
     few = cost()
     more(cluster, 30)
+    cost()  # new revisions have the policy read once
     assert (cost(), few) == (few, few)
     assert few <= budget
 
@@ -215,6 +217,7 @@ def test_people_log_in_and_out_through_the_pages(cluster: Cluster) -> None:
     assert page.redirect_chain[0][0].startswith("/admin/login/")
     form = {"username": "admin", "password": "wrong", "csrfmiddlewaretoken": client.cookies["csrftoken"].value}
     assert client.post("/admin/login/?next=/admin/", form).status_code == 200
+    LoginGuard.objects.all().delete()  # the demo's policy locks after one failure, for a second
     entered = client.post("/admin/login/?next=/admin/", {**form, "password": "right-password"}, follow=True)
     assert entered.status_code == 200 and "System manager" in entered.content.decode()
     left = {"csrfmiddlewaretoken": client.cookies["csrftoken"].value}
@@ -222,6 +225,7 @@ def test_people_log_in_and_out_through_the_pages(cluster: Cluster) -> None:
     assert client.get("/admin/").status_code == 302
     told = AuditRow.objects.filter(door="admin").order_by("seq").values_list("action", "result", "user_name", "source")
     assert list(told) == [
+        ("login.lock", "refused", "admin", "127.0.0.1"),
         ("login", "refused", "admin", "127.0.0.1"),
         ("login", "success", "admin", "127.0.0.1"),
         ("logout", "success", "admin", "127.0.0.1"),

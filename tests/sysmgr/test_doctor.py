@@ -28,6 +28,8 @@ CHECKS = [
     "switches",
     "rows",
     "backups",
+    "proxies",
+    "audit",
 ]
 
 

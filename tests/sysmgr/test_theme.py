@@ -110,7 +110,7 @@ def test_every_page_is_in_the_sidebar_and_the_callback_is_no_text(cluster: Clust
         "Audit and users",
     ]
     links = {item["link"] for group in shown for item in group["items"]}
-    assert links == {"/admin/"} | {url(model, "changelist") for model in admin.site._registry}
+    assert links == {"/admin/", "/admin/second_factor/"} | {url(model, "changelist") for model in admin.site._registry}
     assert all(f'href="{link}"' in page.content.decode() for link in links)
 
 

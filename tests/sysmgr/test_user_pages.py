@@ -11,11 +11,11 @@ from django.utils import timezone
 
 from cluster.models import Cluster
 from sysmgr.accounts import tokens
-from sysmgr.accounts.models import Role, Token, User
+from sysmgr.accounts.models import Role, User
+from sysmgr.accounts.user_errors import LastAdministrator
 from sysmgr.accounts.users import update_user
 from sysmgr.audit.models import AuditRow
 from sysmgr.audit.services import SYSTEM
-from sysmgr.errors import InvalidInput
 from tests.pages import LANGUAGES, enter, faults, refusals, said, url
 from tests.together import at_once
 
@@ -35,13 +35,14 @@ def change(client: Client, user: User, **form: str) -> Any:
 
 
 def audited() -> list[tuple[str, str]]:
-    return list(AuditRow.objects.exclude(action="login").filter(door="admin").values_list("action", "object"))
+    rows = AuditRow.objects.exclude(action="login").filter(door="admin", result="success")
+    return list(rows.values_list("action", "object"))
 
 
 def _deposed(user: User) -> bool:
     try:
         update_user(user.pk, {"role": "auditor"}, SYSTEM)
-    except InvalidInput:
+    except LastAdministrator:
         return False
     return True
 
@@ -84,7 +85,6 @@ def test_a_user_is_added_and_comes_in(cluster: Cluster) -> None:
     ("form", "text"),
     [
         ({"again": "other"}, "differ"),
-        ({"password": "", "again": ""}, "required"),
         ({"user_name": ""}, "required"),
         ({"user_name": "x" * 65}, "64"),
         ({"user_name": "a\x1fb"}, "ontrol"),
@@ -106,13 +106,13 @@ def test_a_role_changes_and_who_is_switched_off_loses_his_tokens(cluster: Cluste
     for _ in range(2):
         assert said(change(client, carol, role="auditor", email="")) == ["The user is as you set it."]
     carol.refresh_from_db()
-    assert (carol.role, carol.email, Token.objects.count()) == ("auditor", "", 1)
+    assert (carol.role, carol.email, carol.tokens.count()) == ("auditor", "", 1)
     change(client, carol, is_active="")
     carol.refresh_from_db()
-    assert not carol.is_active and not Token.objects.exists()
+    assert not carol.is_active and not carol.tokens.exists()
     assert not Client().login(username="carol", password="correct-horse")
     rows = AuditRow.objects.filter(action="user.update").order_by("seq")
-    assert [[entry["path"] for entry in row.changes] for row in rows] == [["role", "email"], ["is_active"]]
+    assert [[entry["path"] for entry in row.changes] for row in rows] == [["role", "email"], ["enabled"]]
     assert said(change(client, carol)) and Client().login(username="carol", password="correct-horse")
 
 
@@ -144,3 +144,20 @@ def test_ones_own_password_changes_by_the_page(cluster: Cluster) -> None:
     form = {"old_password": "old-password", "new_password1": "new-password", "new_password2": "new-password"}
     assert client.post("/admin/password_change/", form).status_code == 302
     assert Client().login(username="carol", password="new-password")
+
+
+def test_a_password_is_set_and_a_user_removed(cluster: Cluster) -> None:
+    client = enter(Role.ADMINISTRATOR)
+    create(client)
+    carol = User.objects.get(user_name="carol")
+    page = url(User, "set_password", carol.pk)
+    assert "differ" in refusals(client.post(page, {"password": "new-password-1", "again": "x"}))
+    assert "first" in refusals(client.post(page, {"password": "football", "again": "football"}))
+    assert said(client.post(page, {"password": "new-password-1", "again": "new-password-1"}, follow=True))
+    carol.refresh_from_db()
+    assert carol.must_change_password and carol.check_password("new-password-1")
+    assert said(client.post(url(User, "remove", carol.pk), follow=True)) == ["The user was removed."]
+    assert not User.objects.filter(user_name="carol").exists()
+    assert audited() == [("user.remove", "user carol"), ("user.update", "user carol"), ("user.create", "user carol")]
+    me = User.objects.get()
+    assert "last administrator" in refusals(client.post(url(User, "remove", me.pk)))

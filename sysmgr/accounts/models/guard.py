@@ -15,6 +15,9 @@ class LoginGuard(models.Model):
     source = models.CharField(_("source address"), max_length=64)
     failures = models.PositiveIntegerField(_("failures"), default=0)
     last_time = models.DateTimeField(_("last failure"))
+    # Attempts whose password is being looked at: they fill the places of failures until it is known.
+    claims = models.PositiveIntegerField(_("attempts under way"), default=0)
+    claim_time = models.DateTimeField(_("last attempt"), null=True)
 
     class Meta:
         verbose_name = _("log-in guard")

@@ -22,6 +22,8 @@ class Token(models.Model):
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="tokens", verbose_name=_("user"))
     door = models.CharField(_("door"), max_length=8, choices=Door, default=Door.API)
     digest = models.CharField(_("digest"), max_length=64, unique=True, editable=False)
+    # Made by a client that sent the MD5 of the password (SYSMGR_LEGACY_LOGIN).
+    legacy = models.BooleanField(_("of an old client"), default=False)
     source = models.CharField(_("source address"), max_length=64)
     create_time = models.DateTimeField(_("created"))
     last_used_time = models.DateTimeField(_("last used"))

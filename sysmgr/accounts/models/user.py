@@ -11,6 +11,9 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from sysmgr import env
+from sysmgr.accounts import hashing
+
 
 class Role(models.TextChoices):
     """What a user may do; contract §3."""
@@ -71,10 +74,17 @@ class User(AbstractBaseUser):
         """Set another password (None: one that nobody can know); the one before it is remembered by its hash."""
         if self.has_usable_password():
             self.last_password = self.password
-        super().set_password(raw_password)
+        if raw_password is None:
+            self.set_unusable_password()
+        else:
+            self.password, self._password = hashing.of(raw_password), raw_password
         self.password_change_time = timezone.now()
         self.must_change_password = False
-        self.legacy_password = ""
+        self.legacy_password = hashing.of_md5(raw_password) if env.LEGACY_LOGIN and raw_password else ""
+
+    def check_password(self, raw_password: str | None) -> bool:
+        """Tell whether the password is right. Unlike Django's, it never counts a stronger hash as a new password."""
+        return raw_password is not None and hashing.matches(raw_password, self.password)
 
     @property
     def is_staff(self) -> bool:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
-import sys
 from typing import Any
 
-from django.core.management.base import CommandError, CommandParser
+from django.core.management.base import CommandParser
 
 from sysmgr.accounts.models import Role
-from sysmgr.accounts.services import create_user
-from sysmgr.commands import SysmgrCommand, actor, read_secret
+from sysmgr.accounts.users import MADE_UP, NewPassword, create_user
+from sysmgr.commands import SysmgrCommand, actor, ask_password
 
 
 class Command(SysmgrCommand):
@@ -33,22 +31,10 @@ class Command(SysmgrCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Create."""
-        user, file = create_user(
-            options["user_name"],
-            Role.ADMINISTRATOR,
-            actor(),
-            password=None if options["generate"] else self._password(options["password_file"]),
-            email=options["email"],
+        password = MADE_UP if options["generate"] else NewPassword(ask_password(options["password_file"]))
+        account = create_user(
+            options["user_name"], Role.ADMINISTRATOR, actor(), email=options["email"], password=password
         )
+        user, file = account.user, account.file
         facts = {"user_name": user.user_name, "user_uuid": str(user.pk), "role": str(user.role), "email": user.email}
         self.say({**facts, "password_file": str(file) if file else None}, as_json=options["json"])
-
-    def _password(self, source: str | None) -> str:
-        if source is not None:
-            return read_secret(source)
-        if not sys.stdin.isatty():
-            raise CommandError("nobody can be asked here for a password; pass --password-file or --generate")
-        first = getpass.getpass("Password: ")
-        if getpass.getpass("Again: ") != first:
-            raise CommandError("the two passwords differ; nothing was made")
-        return first

@@ -1,0 +1,1 @@
+"""Tests of users, log-in and what guards it."""
