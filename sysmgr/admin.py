@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from importlib import import_module
 from typing import Any, ClassVar, TypeVar
 
+import django.contrib.auth.admin  # noqa: F401  registers what is taken away below, whichever app comes first
 from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.db.models import Model, QuerySet
@@ -21,12 +23,21 @@ from sysmgr.theme import ModelAdmin, TabularInline
 ModelT = TypeVar("ModelT", bound=Model)
 
 # Permissions follow from the role; a group would promise something that nobody reads.
+import_module("django.contrib.auth.admin")  # registers it, if that did not happen yet
 admin.site.unregister(Group)
 
 
 def actor_of(request: HttpRequest) -> Actor:
     """Return who acts through the admin, for revisions, events and audit."""
-    return Actor(request.user.get_username(), "admin", client_address(request), getattr(request, "request_id", ""))
+    token = getattr(request, "login_token", None)
+    return Actor(
+        request.user.get_username(),
+        "admin",
+        client_address(request),
+        getattr(request, "request_id", ""),
+        user_uuid=request.user.pk,
+        token_uuid=token.pk if token else None,
+    )
 
 
 def in_chinese() -> bool:
@@ -45,9 +56,14 @@ def change_table(entries: Iterable[Mapping[str, Any]]) -> SafeString | str:
     if not rows:
         return "-"
     head = format_html(
-        "<tr><th>{}</th><th>{}</th><th>{}</th></tr>", gettext("Setting"), gettext("Before"), gettext("After")
+        '<tr class="text-left"><th class="pr-4">{}</th><th class="pr-4">{}</th><th>{}</th></tr>',
+        gettext("Setting"),
+        gettext("Before"),
+        gettext("After"),
     )
-    body = format_html_join("", "<tr><td><code>{}</code></td><td>{}</td><td>{}</td></tr>", rows)
+    body = format_html_join(
+        "", '<tr><td class="pr-4"><code>{}</code></td><td class="pr-4">{}</td><td>{}</td></tr>', rows
+    )
     return format_html("<table>{}{}</table>", head, body)
 
 

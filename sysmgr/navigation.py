@@ -24,6 +24,7 @@ _GROUPS: tuple[tuple[Any, tuple[tuple[str, str], ...]], ...] = (
             ("settings_app.frontstylesetting", "palette"),
             ("settings_app.storagesetting", "database"),
             ("settings_app.settingrevision", "history"),
+            ("settings_app.pendingchange", "hourglass_top"),
         ),
     ),
     (
@@ -61,8 +62,14 @@ _GROUPS: tuple[tuple[Any, tuple[tuple[str, str], ...]], ...] = (
         _("Audit and users"),
         (
             ("audit.auditrow", "policy"),
+            ("audit.audittally", "pin"),
             ("accounts.user", "group"),
             ("accounts.token", "badge"),
+            ("accounts.apikey", "key"),
+            ("accounts.loginguard", "lock_clock"),
+            ("accounts.passwordlink", "link"),
+            ("accounts.secondfactor", "phonelink_lock"),
+            ("accounts.recoverycode", "emergency"),
             ("api.idempotencykey", "repeat"),
         ),
     ),
@@ -73,12 +80,24 @@ def groups(request: HttpRequest) -> list[dict[str, Any]]:
     """Return the sidebar's groups with the pages that the user may open; called by the theme."""
     index = reverse("admin:index")
     overview = {"title": _("Overview"), "icon": "home", "link": index, "active": request.path == index}
-    found: list[dict[str, Any]] = [{"title": None, "items": [overview]}]
+    factor = reverse("admin:second_factor")
+    mine = {"title": _("My second factor"), "icon": "phonelink_lock", "link": factor, "active": request.path == factor}
+    found: list[dict[str, Any]] = [{"title": None, "items": [overview, mine]}]
     pages = {model._meta.label_lower: page for model, page in admin.site._registry.items()}
     for title, entries in _GROUPS:
         items = [_item(request, pages[label], icon) for label, icon in entries if label in pages]
         found.append({"title": title, "separator": True, "items": [item for item in items if item]})
     return [group for group in found if group["items"]]
+
+
+def own_pages(request: HttpRequest) -> list[dict[str, Any]]:
+    """Return what the user's menu leads to; called by the theme."""
+    return [
+        {"title": _("Change password"), "link": reverse("admin:password_change")},
+        {"title": _("My second factor"), "link": reverse("admin:second_factor")},
+        {"title": _("My log-ins"), "link": reverse("admin:accounts_token_mine")},
+        {"title": _("My keys"), "link": reverse("admin:accounts_apikey_mine")},
+    ]
 
 
 def _item(request: HttpRequest, page: Any, icon: str) -> dict[str, Any] | None:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from django.contrib.admin import AdminSite, ModelAdmin, TabularInline
     from django.forms import (
         CheckboxInput,
+        CheckboxSelectMultiple,
         EmailInput,
         FileInput,
         NumberInput,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 else:
     from unfold.admin import ModelAdmin, TabularInline
     from unfold.sites import UnfoldAdminSite as AdminSite
+    from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget as CheckboxSelectMultiple
     from unfold.widgets import UnfoldAdminEmailInputWidget as EmailInput
     from unfold.widgets import UnfoldAdminFileFieldWidget as FileInput
     from unfold.widgets import UnfoldAdminIntegerFieldWidget as NumberInput
@@ -34,6 +36,7 @@ else:
 __all__ = [
     "AdminSite",
     "CheckboxInput",
+    "CheckboxSelectMultiple",
     "EmailInput",
     "FileInput",
     "ModelAdmin",

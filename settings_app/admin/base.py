@@ -18,14 +18,24 @@ from settings_app.selectors import newest_revision
 from sysmgr.admin import ReadOnlyAdmin, actor_of
 from sysmgr.theme import ModelAdmin
 
+from .banner import banners
+from .change import CONTROLS
 from .forms import SectionForm
+from .origins import origins_of
+from .pending import revisions_of
+from .previewed import shown
+
+
+def _previewed(form: Any) -> bool:
+    return getattr(form, "previewed", None) is not None
 
 
 class SectionAdmin(ReadOnlyAdmin[Section]):
     """A section's form for administrators, the same values to read for everybody else."""
 
     form = SectionForm
-    change_form_template: ClassVar[str | None] = None  # Django's own: its link to the history leads to the revisions.
+    change_form_template: ClassVar[str | None] = "admin/settings_app/section_form.html"
+    change_list_template = "admin/settings_app/section_list.html"
     list_display = ["cluster"]
     list_select_related = ["cluster"]
     ordering = ["cluster__name"]
@@ -61,7 +71,7 @@ class SectionAdmin(ReadOnlyAdmin[Section]):
         """Add the reason and the revision to the inputs."""
         fieldsets: list[tuple[Any, Any]] = [(None, {"fields": self.get_fields(request, obj)})]
         if self.has_change_permission(request, obj):
-            fieldsets.append((_("This change"), {"fields": ["reason", "if_revision"]}))
+            fieldsets.append((_("This change"), {"fields": list(CONTROLS)}))
         return fieldsets
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
@@ -74,12 +84,23 @@ class SectionAdmin(ReadOnlyAdmin[Section]):
         rows = list(self.get_queryset(request).values_list("pk", flat=True)[:2])
         if len(rows) == 1 and self.has_view_or_change_permission(request):
             return HttpResponseRedirect(self._url("change", rows[0]))
-        return super().changelist_view(request, extra_context)
+        return super().changelist_view(request, {**(extra_context or {}), "pending": banners(request)})
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Show what waits for its confirmation, what a change would do, and where the settings come from."""
+        row = context["original"]
+        context["pending"] = banners(request, row.pk)
+        context["origins"] = origins_of(row.pk)
+        context |= {"origins_label": gettext("Where they come from"), "preview_label": gettext("Preview")}
+        form = context["adminform"].form
+        context["preview"] = shown(form.previewed, secrets=form.typed_secrets()) if _previewed(form) else None
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         """Show the cluster's revisions: they are the history of every section."""
-        where = reverse("admin:settings_app_settingrevision_changelist")
-        return HttpResponseRedirect(f"{where}?cluster__uuid__exact={object_id}")
+        return HttpResponseRedirect(revisions_of(object_id))
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Say what the service did; the form has called it."""
@@ -88,6 +109,10 @@ class SectionAdmin(ReadOnlyAdmin[Section]):
             return
         text = gettext("Saved as revision %(number)d.") % {"number": form.revision.number}
         self.message_user(request, text, messages.SUCCESS)
+        seconds = form.cleaned_data["confirm_within_seconds"]
+        if seconds:
+            text = gettext("It is taken back by itself in %(seconds)d seconds unless it is confirmed.")
+            self.message_user(request, text % {"seconds": seconds}, messages.WARNING)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """Store nothing beside what the service stored."""

@@ -10,10 +10,11 @@ from django import forms
 from django.utils.html import format_html
 from django.utils.text import capfirst
 from django.utils.translation import gettext
-from django.utils.translation import gettext_lazy as _
 
+from settings_app.errors import NobodyCouldEnter, WouldLockOut
 from settings_app.models import SettingRevision
 from settings_app.models.base import Section
+from settings_app.preview import preview
 from settings_app.sections import SECTIONS, columns
 from settings_app.serializers import SettingUpdateInput
 from settings_app.services import update_settings
@@ -22,7 +23,10 @@ from sysmgr.api import strict_json
 from sysmgr.api.fields import validated
 from sysmgr.audit.services import Actor
 from sysmgr.errors import InvalidInput, Problem, SysmgrError
-from sysmgr.theme import CheckboxInput, PasswordInput, TextInput
+from sysmgr.theme import CheckboxInput, PasswordInput
+
+from .change import controls, lockout_field, reason_field, within_field
+from .origins import origins_of
 
 SECTION_OF = {model: name for name, model in SECTIONS.items()}
 CLEAR = "_clear"
@@ -91,14 +95,12 @@ class SectionForm(SecretsMixin, forms.ModelForm[Section]):
 
     actor: ClassVar[Actor]
     revision: SettingRevision | None = None
+    # What the change would do, when that was asked for instead of the change itself.
+    previewed: dict[str, Any] | None = None
     if_revision = forms.IntegerField(widget=forms.HiddenInput)
-    reason = forms.CharField(
-        label=_("Reason"),
-        required=False,
-        max_length=255,
-        widget=TextInput,
-        help_text=_("Kept with the revision; may stay empty."),
-    )
+    reason = reason_field()
+    confirm_within_seconds = within_field()
+    confirm_lockout = lockout_field(shown=False)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -112,7 +114,18 @@ class SectionForm(SecretsMixin, forms.ModelForm[Section]):
             if name in self.fields:
                 field = self.fields[name]
                 path = f"{self.section}.{self.documented(name)}"
-                field.help_text = format_html("{} <code>{}</code>", field.help_text, path)
+                where = f"{origins_of(self.instance.pk)}#{path}"
+                field.help_text = format_html('{} <a href="{}"><code>{}</code></a>', field.help_text, where, path)
+        if self.data.get("confirm_lockout"):
+            self.offer_lockout()
+
+    def offer_lockout(self) -> None:
+        """Show the checkbox that lets the change shut its author out."""
+        self.fields["confirm_lockout"].widget = CheckboxInput()
+
+    def is_valid(self) -> bool:
+        """Show the form again after a preview, too."""
+        return super().is_valid() and self.previewed is None
 
     def documented(self, column: str) -> str:
         """Return the documented key of a column."""
@@ -149,31 +162,34 @@ class SectionForm(SecretsMixin, forms.ModelForm[Section]):
         """
         if not self.errors:
             try:
-                self.revision = self._store()
+                self._go()
             except SysmgrError as error:
                 self._tell(error)
         if self.errors:
             self.ask_again()
 
-    def _store(self) -> SettingRevision | None:
-        changes = self.changes()
+    def _go(self) -> None:
+        """Make the change, or tell what it would do."""
+        changes, asked = self.changes(), "_preview" in self.data
         if not changes:
-            return None
-        body = {self.section: changes, "reason": self.cleaned_data["reason"]}
+            self.previewed = {"changes": [], "effects": [], "refusals": []} if asked else None
+            return
         # The API's own parser and input: what one door refuses, the other does not let in.
-        checked = validated(SettingUpdateInput, strict_json.loads(json.dumps(body).encode()))
-        return update_settings(
-            self.instance.cluster,
-            {self.section: checked[self.section]},
-            self.actor,
-            if_revision=self.cleaned_data["if_revision"],
-            reason=checked["reason"],
-        )
+        body = json.dumps({self.section: changes, **controls(self.cleaned_data)})
+        checked = validated(SettingUpdateInput, strict_json.loads(body.encode()))
+        wanted = {self.section: checked.pop(self.section)}
+        if asked:
+            number = self.cleaned_data["if_revision"]
+            self.previewed = preview(self.instance.cluster, wanted, self.actor, if_revision=number)
+        else:
+            self.revision = update_settings(self.instance.cluster, wanted, self.actor, **checked)
 
     def _tell(self, error: SysmgrError) -> None:
         """Put what is wrong beside the fields at fault, in the page's language."""
         if isinstance(error, InvalidInput):
             problems = error.problems
+        elif isinstance(error, WouldLockOut):
+            problems = [self._shut_out(error), *error.problems]
         else:
             problems = [Problem(error.field, error.text, error.text_cn)]
         for problem in problems:
@@ -181,6 +197,18 @@ class SectionForm(SecretsMixin, forms.ModelForm[Section]):
                 problem.path.removeprefix(self.section).removeprefix("."),
                 capfirst(problem.message_cn if in_chinese() else problem.message),
             )
+
+    def _shut_out(self, error: WouldLockOut) -> Problem:
+        if isinstance(error, NobodyCouldEnter):
+            said = gettext("This change can't be made, it would shut out more than you; see below.")
+        else:
+            said = gettext("This change would shut you out. Correct it, or say below that you want it all the same.")
+            self.offer_lockout()
+        return Problem("", said, said)
+
+    def typed_secrets(self) -> bool:
+        """Tell whether secrets were typed: the page that shows the form again has lost them."""
+        return any(self.data.get(self.add_prefix(name)) for name in self.secrets)
 
     def place(self, key: str, text: str) -> None:
         """Show `text` at the field that holds the documented `key`, or above the form."""

@@ -117,6 +117,10 @@ class SnmpForm(SectionForm):
         if text not in self.non_field_errors():
             self.add_error(None, text)
 
+    def typed_secrets(self) -> bool:
+        """Tell whether a target's secret was typed."""
+        return any(form.data.get(form.add_prefix(key)) for form in self.targets.forms for key in form.secrets)
+
     def ask_again(self) -> None:
         """Ask for the secrets of each target again."""
         for form in self.targets.forms:

@@ -19,7 +19,7 @@ POLICY = {
     "enabled": True,
     "time_zone": "Asia/Shanghai",
     "whitelist": True,
-    "windows": [{"days": [1, 2], "start": "08:00", "end": "18:00"}],
+    "windows": [{"days": [1, 2, 3, 4, 5, 6, 7], "start": "08:00", "end": "08:00"}],  # always
 }
 
 

@@ -196,7 +196,7 @@ def test_the_history_of_a_section_are_the_revisions(admin: Client, cluster: Clus
     assert [revision.number for revision in listed.context["cl"].result_list] == [2, 1]
     revision = SettingRevision.objects.get(cluster=cluster, number=2)
     page = admin.get(f"/admin/settings_app/settingrevision/{revision.pk}/change/").content.decode()
-    assert "<td><code>login_policy.login_fail_retry_times</code></td><td>1</td><td>7</td>" in page
+    assert '<code>login_policy.login_fail_retry_times</code></td><td class="pr-4">1</td><td>7</td>' in page
 
 
 def test_labels_are_human_and_name_the_documented_key(cluster: Cluster) -> None:
