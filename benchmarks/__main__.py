@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.pg import postgres
 
-from . import intake, reads
+from . import gate, intake, reads
 
 README = Path(__file__).with_name("README.md")
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
@@ -60,10 +60,12 @@ def main() -> int:
     with postgres() as url:
         os.environ["DATABASE_URL"] = url
         rates = reads.measure(options.rounds, options.seconds, options.connections)
+        enforced = gate.measure(options.rounds)
         taken = intake.measure(options.megabytes, options.rounds) if options.megabytes else None
     lines, missed = reads.table(rates)
     told = [machine(), f"{options.rounds} rounds of {options.seconds:g} s, {options.connections} connections."]
-    told += ["", *lines]
+    more, beyond = gate.table(enforced)
+    told, missed = [*told, "", *lines, "", *more], [*missed, *beyond]
     if taken is not None:
         more, beyond = intake_table(taken)
         told, missed = [*told, "", *more], [*missed, *beyond]
