@@ -11,6 +11,7 @@ from django.test import Client
 
 from cluster.leader import Lease
 from cluster.models import Cluster
+from settings_app.policy import current_policy
 from settings_app.services import create_defaults
 from sysmgr.accounts import tokens
 from sysmgr.accounts.models import Role, User
@@ -38,6 +39,7 @@ def cluster(db: None) -> Cluster:
     """The default cluster, as the demo makes it."""
     made = Cluster.objects.create(name="demo", default=True, demo=True)
     create_defaults(made, SYSTEM, demo=True)
+    current_policy()  # a worker keeps it from its first request on
     return made
 
 

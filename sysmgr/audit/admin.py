@@ -15,7 +15,7 @@ class AuditRowAdmin(ReadOnlyAdmin[AuditRow]):
     list_display = ["seq", "time", "user_name", "door", "source", "action", "object", "result"]
     list_filter = [
         values_filter("result", _("result"), ["success", "refused", "failed"]),
-        values_filter("door", _("door"), ["api", "admin", "command", "system"]),
+        values_filter("door", _("door"), ["api", "admin", "link", "command", "system"]),
     ]
     search_fields = ["user_name", "action", "object", "source", "request_id"]
     ordering = ["-seq"]

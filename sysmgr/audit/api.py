@@ -16,7 +16,7 @@ from sysmgr.errors import InvalidInput, Problem
 from . import chain, selectors
 
 LATEST = 253402214400  # the last day of the year 9999
-DOORS = ("api", "admin", "command", "system")
+DOORS = ("api", "admin", "link", "command", "system")
 _KINDS = {"csv": (selectors.as_csv, "text/csv; charset=utf-8"), "json": (selectors.as_json, "application/json")}
 
 

@@ -185,8 +185,8 @@ def test_inspect_costs_one_query_when_nothing_changed_and_four_when_it_did(
     api: Client, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     post(api, {"storage_setting": {"hop_hc": 4}})
-    # gate (token, user, clusters, revision) · sections · SNMP targets
-    with django_assert_num_queries(3):
+    # gate (token, user, clusters, revision) · policy that the doors obey · sections · SNMP targets
+    with django_assert_num_queries(4):
         api.get(INSPECT)
     with django_assert_num_queries(1):
         answer = api.get(INSPECT)

@@ -136,6 +136,13 @@ def test_a_confirmation_after_the_deadline_is_too_late_though_nobody_looked(api:
     assert stored(api)["storage_setting"] == {"hop_hc": 1}
 
 
+def test_the_first_request_after_the_deadline_finds_it_taken_back(api: Client) -> None:
+    post(api, UPDATE, {**HOP, **SOON})
+    let_pass()
+    assert stored(api)["storage_setting"] == {"hop_hc": 1}
+    assert SettingRevision.objects.filter(kind="revert").count() == 1
+
+
 def test_the_next_write_takes_it_back_first_whatever_becomes_of_that_write(api: Client, cluster: Cluster) -> None:
     on_probation(cluster, HOP)
     let_pass()

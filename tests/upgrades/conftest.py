@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 
 from cluster.models import Cluster
+from settings_app.policy import current_policy
 from sysmgr import env
 from sysmgr.audit.services import SYSTEM
 from sysmgr.management import demo
@@ -22,6 +23,7 @@ def demo_cluster(db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> C
     monkeypatch.setattr(env, "DATA_DIR", tmp_path)
     (tmp_path / "keys").mkdir()
     demo.set_up(SYSTEM)
+    current_policy()  # a worker keeps it from its first request on
     return Cluster.objects.get()
 
 

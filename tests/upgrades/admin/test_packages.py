@@ -70,7 +70,7 @@ def test_auditors_see_packages_and_do_nothing(newest: UpgradePackage) -> None:
         assert client.post(url(UpgradePackage, name, newest.pk), {"reason": "x"}).status_code == 403
     assert upload(client, newest.cluster, newest.package_name, b"x").status_code == 403
     assert client.get(UPLOAD).status_code == 403
-    assert audited() == [] and UpgradePackage.objects.count() == 2
+    assert {row[0] for row in audited()} == {"call"} and UpgradePackage.objects.count() == 2
 
 
 def test_a_package_is_withdrawn_and_reinstated(newest: UpgradePackage) -> None:
