@@ -17,7 +17,7 @@ from django.contrib.auth.hashers import check_password, get_hasher, identify_has
 from .login_errors import HashQueueFull
 
 MOST_WAITING = 20
-_NICER = 10  # the operating system gives a worker's other threads the processor first
+_NICER = 5  # the operating system gives a worker's other threads the processor first
 _MD5 = re.compile(r"[0-9a-f]{32}")
 _lock = threading.Lock()
 _inside = 0

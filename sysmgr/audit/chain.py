@@ -60,14 +60,21 @@ def verify() -> Verdict:
 
 
 def verify_file(path: Path) -> Verdict:
-    """Examine an unfiltered JSON export by itself, without the database. Raises ValueError where it is none."""
+    """Examine an unfiltered JSON export by itself, without the database. Raises ValueError where it is none.
+
+    A part that begins later is whole in itself when its rows follow from each other; `rows` says how many those are.
+    """
     checker = _Checker({})
     rows = json.loads(path.read_text())
-    if not isinstance(rows, list) or not all(isinstance(row, dict) and set(FIELDS) <= row.keys() for row in rows):
+    if not isinstance(rows, list) or not all(map(_is_row, rows)):
         raise ValueError("this is no JSON export of the audit")
     if rows and rows[0]["seq"] > 1:
         checker.seq, checker.head = rows[0]["seq"] - 1, rows[0]["previous"]
     return checker.finish() if checker.takes(rows) else checker.verdict()
+
+
+def _is_row(row: Any) -> bool:
+    return isinstance(row, dict) and set(FIELDS) <= row.keys() and type(row["seq"]) is int
 
 
 class _Checker:

@@ -37,6 +37,7 @@ def refuse(actor: Actor, action: str, obj: str) -> None:
             return
         if _written(key, actor, action, obj):
             return
+    record(actor, action, obj, result="refused")  # nothing is lost, however many came at once
 
 
 def flush() -> None:

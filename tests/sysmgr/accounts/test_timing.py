@@ -16,7 +16,7 @@ from sysmgr.accounts.models import Role, User
 
 from .calls import enter_api, person, policy
 
-ROUNDS = 5
+ROUNDS, MEASURED = 5, 3
 # A skipped hash halves the time or more; what else differs is far below this, on a busy machine too.
 MARGIN = 0.35
 NAMES = ("anna", "nobody", "off", "without")
@@ -44,10 +44,19 @@ def medians(attempt: Callable[[str], Any]) -> dict[str, float]:
     return {name: statistics.median(times) for name, times in found.items()}
 
 
-def told_apart(times: dict[str, float]) -> set[str]:
-    """Return who is told from a known user by the time alone."""
-    known = times["anna"]
-    return {name for name, median in times.items() if abs(median - known) > MARGIN * known}
+def told_apart(attempt: Callable[[str], Any]) -> set[str]:
+    """Return who is told from a known user by the time alone, each time that it is measured.
+
+    A leak is there every time; what a busy machine does is not.
+    """
+    found = set(NAMES)
+    for _ in range(MEASURED):
+        times = medians(attempt)
+        known = times["anna"]
+        found &= {name for name, median in times.items() if abs(median - known) > MARGIN * known}
+        if not found:
+            break
+    return found
 
 
 def wrong(name: str) -> Any:
@@ -57,18 +66,18 @@ def wrong(name: str) -> Any:
 
 
 def test_known_and_unknown_users_take_the_same_time() -> None:
-    assert told_apart(medians(wrong)) == set()
+    assert told_apart(wrong) == set()
 
 
 def test_a_hash_left_out_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     real = hashing.matches
     monkeypatch.setattr(hashing, "matches", lambda password, encoded: bool(encoded) and real(password, encoded))
-    assert told_apart(medians(wrong)) == {"nobody"}
+    assert told_apart(wrong) == {"nobody"}
 
 
 def test_the_password_of_an_old_client_takes_the_same_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(env, "LEGACY_LOGIN", True)
-    assert told_apart(medians(lambda name: enter_api("0" * 32, name))) == set()
+    assert told_apart(lambda name: enter_api("0" * 32, name)) == set()
 
 
 def test_they_answer_alike() -> None:

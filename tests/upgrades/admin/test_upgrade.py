@@ -165,6 +165,8 @@ def test_the_page_costs_the_same_at_a_thousand_hosts(lead: Cluster) -> None:
     )
     HostService.objects.bulk_create(HostService(host=host, service_type="compute", version="1.0") for host in made)
     page = client.get(NEW)
-    assert cost() == few <= 9  # policy (the gate) · session · user · cluster (twice) · versions · count · hosts · services
+    assert (
+        cost() == few <= 9
+    )  # policy (the gate) · session · user · cluster (twice) · versions · count · hosts · services
     assert len(page.context["found"]["hosts"]) == 100
     assert "903 more hosts are not shown" in page.content.decode()
