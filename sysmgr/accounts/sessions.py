@@ -75,7 +75,8 @@ def logged_out(sender: Any, request: HttpRequest, user: User | None, **kwargs: A
     """End the session's token; without a user there was none."""
     if not isinstance(user, User):
         return
-    Token.objects.filter(pk=token_uuid(request)).delete()
+    if mine := token_uuid(request):
+        Token.objects.filter(pk=mine).delete()
     record(_actor(request, user), "logout", f"user {user.user_name}")
 
 

@@ -73,7 +73,7 @@ def test_together_they_open_every_door(shut: User) -> None:
     assert enter_api().status_code == 429
     for line in lines("Locked after"):
         type_in(line)
-    assert enter_api().json()["scode"] == 1083  # type: ignore[attr-defined]
+    assert enter_api().json()["scode"] == 1083
     told = [type_in(line) for line in lines("Second factor lost")[:2]]
     assert not SecondFactor.objects.exists()
     (link,) = re.findall(r"http\S+/password\?link=\S+", told[1])
@@ -85,13 +85,13 @@ def test_together_they_open_every_door(shut: User) -> None:
 def test_a_forgotten_password_is_made_up_and_an_expired_one_can_be_let_live(shut: User) -> None:
     for line in [*lines("Refused by access control"), *lines("Locked after"), lines("Second factor lost")[2]]:
         type_in(line)
-    assert enter_api().json()["data"]["must_change_password"]  # type: ignore[attr-defined]
+    assert enter_api().json()["data"]["must_change_password"]
     type_in(lines("Expired password")[0])
-    assert not enter_api().json()["data"]["must_change_password"]  # type: ignore[attr-defined]
+    assert not enter_api().json()["data"]["must_change_password"]
     (file,) = re.findall(r"password_file  (\S+)", type_in(lines("Forgotten password")[0]))
     assert enter_api(PASSWORD).status_code == 401
     type_in(lines("Locked after")[0])
-    assert enter_api(Path(file).read_text().strip()).json()["data"]["must_change_password"]  # type: ignore[attr-defined]
+    assert enter_api(Path(file).read_text().strip()).json()["data"]["must_change_password"]
 
 
 def test_what_it_quotes_is_what_the_product_says() -> None:
