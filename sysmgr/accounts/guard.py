@@ -52,9 +52,12 @@ def attempt(actor: Actor, policy: LoginPolicy) -> Iterator[None]:
     _pair(actor).filter(claims__gt=0).update(claims=F("claims") - 1, failures=0)
 
 
-def unlock(user_name: str) -> int:
-    """Forget the failures of a name, from whatever source; return how many sources had any."""
-    return LoginGuard.objects.filter(name_digest=_digest(user_name)).delete()[0]
+def unlock(user_name: str, name_digest: str = "") -> int:
+    """Forget the failures of a name, from whatever source; return how many sources had any.
+
+    A guard's row holds only the beginning of a long name, so there its digest tells which one is meant.
+    """
+    return LoginGuard.objects.filter(name_digest=name_digest or _digest(user_name)).delete()[0]
 
 
 def locked_names(policy: LoginPolicy, now: datetime) -> QuerySet[LoginGuard]:

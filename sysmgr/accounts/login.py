@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from django.db import transaction
 from django.utils import timezone
 
-from settings_app.policy import current_policy
+from settings_app.policy import Policy, current_policy
 from sysmgr import env
 from sysmgr.audit.refusals import refuse
 from sysmgr.audit.services import Actor, record
@@ -64,17 +64,26 @@ def log_in(attempt: Attempt) -> Entered:
     if not legacy:
         password_state.note_weak(user, attempt.password, policy.password)
     now = timezone.now()
-    with transaction.atomic():
-        # Whose password was set anew or who was switched off meanwhile: his tokens have ended, and this is none more.
-        unchanged = User.objects.filter(pk=user.pk, password_change_time=user.password_change_time, is_active=True)
-        if not unchanged.update(last_login=now):
-            raise LoginRefused
-        seconds = policy.login.token_expire_second
-        clear, token = tokens.issue(user, attempt.source, seconds, door=attempt.door, legacy=legacy)
-        record(actor, "login", f"user {user.user_name}")
+    try:
+        clear, token = _issue(user, attempt, policy, actor, legacy=legacy)
+    except LoginRefused as error:
+        refuse(actor, "login", f"user {attempt.user_name}: {error.name()}")
+        raise
     must_change = password_state.must_change(user, policy.password, now)
     notices = [*password_state.notices(user, policy.password, now), *factor.notices(user, policy, began)]
     return Entered(clear, token, user, must_change, notices)
+
+
+@transaction.atomic
+def _issue(user: User, attempt: Attempt, policy: Policy, actor: Actor, *, legacy: bool) -> tuple[str, Token]:
+    # Whose password was set anew or who was switched off meanwhile: his tokens have ended, and this is none more.
+    unchanged = User.objects.filter(pk=user.pk, password_change_time=user.password_change_time, is_active=True)
+    if not unchanged.update(last_login=timezone.now()):
+        raise LoginRefused
+    seconds = policy.login.token_expire_second
+    made = tokens.issue(user, attempt.source, seconds, door=attempt.door, legacy=legacy)
+    record(actor, "login", f"user {user.user_name}")
+    return made
 
 
 def _note_full_queue(actor: Actor) -> None:

@@ -15,6 +15,7 @@ from sysmgr.api.gate import client_address
 from sysmgr.errors import SysmgrError
 from sysmgr.theme import PasswordInput, TextInput
 
+from . import sessions
 from .login import Attempt, log_in
 
 
@@ -41,7 +42,7 @@ class LoginForm(AdminAuthenticationForm):
     def clean(self) -> dict[str, Any]:
         """Let the user in, or say why not. The token waits on the request for the session that begins."""
         given = self.cleaned_data
-        if not given.get("username") or not given.get("password"):
+        if self.errors:  # a field was refused: nobody comes in with what is left of the form
             return given
         attempt = Attempt(
             user_name=given["username"],
@@ -55,6 +56,7 @@ class LoginForm(AdminAuthenticationForm):
             entered = log_in(attempt)
         except SysmgrError as error:
             raise ValidationError(error.text_cn if in_chinese() else error.text, code="refused") from None
+        sessions.leave(self.request)
         self.user_cache = entered.user
         self.request.login_token = entered.token  # type: ignore[attr-defined]
         self.request.login_notices = entered.notices  # type: ignore[attr-defined]

@@ -75,9 +75,9 @@ def end_session(session_uuid: UUID, owner: UUID | None, actor: Actor) -> None:
 
 
 @transaction.atomic
-def unlock(user_name: str, actor: Actor) -> int:
+def unlock(user_name: str, actor: Actor, name_digest: str = "") -> int:
     """Open the locks of a name, from whatever source; return from how many it had failed. None: no trace."""
-    count = guard.unlock(user_name)
+    count = guard.unlock(user_name, name_digest)
     if count:
         emit(
             "account.unlocked",

@@ -86,7 +86,7 @@ class TokenAdmin(ActingAdmin[Token]):
 
 
 def _unlock(request: HttpRequest, row: LoginGuard, given: Mapping[str, Any]) -> None:
-    services.unlock(row.user_name, actor_of(request))
+    services.unlock(row.user_name, actor_of(request), row.name_digest)
 
 
 class LoginGuardAdmin(ActingAdmin[LoginGuard]):

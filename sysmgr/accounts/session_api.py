@@ -14,6 +14,7 @@ from sysmgr.audit.refusals import refuse
 from sysmgr.errors import PermissionDenied
 
 from . import services
+from .login_errors import SessionNotFound
 
 
 class SessionEndInput(StrictSerializer):
@@ -41,5 +42,10 @@ class SessionViewSet(ApiViewSet):
         body = validated(SessionEndInput, request.data)
         gate = self.gate(request)
         assert gate.user is not None
-        services.end_session(body["session_uuid"], None if gate.user.is_superuser else gate.user.pk, gate.actor)
+        owner = None if gate.user.is_superuser else gate.user.pk
+        try:
+            services.end_session(body["session_uuid"], owner, gate.actor)
+        except SessionNotFound:
+            refuse(gate.actor, "session.end", "log-in of another user, or none")
+            raise
         return ok({})

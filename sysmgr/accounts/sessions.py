@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.signals import user_logged_in, user_logged_out
+from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -60,6 +61,17 @@ def _actor(request: HttpRequest, user: User) -> Actor:
     return Actor(user.user_name, "admin", source, getattr(request, "request_id", ""), user_uuid=user.pk)
 
 
+@transaction.atomic
+def leave(request: HttpRequest) -> None:
+    """End the log-in that the session carried so far, because another one begins in it."""
+    carried = token_uuid(request)
+    token = Token.objects.select_related("user").filter(pk=carried).first() if carried else None
+    if token is not None:
+        token.delete()
+        record(_actor(request, token.user), "logout", f"user {token.user.user_name}")
+
+
+@transaction.atomic
 def logged_in(sender: Any, request: HttpRequest, user: User, **kwargs: Any) -> None:
     """Tie the session to the token of its log-in; one that did not come through the log-in page gets its own."""
     token = getattr(request, "login_token", None)
@@ -71,12 +83,14 @@ def logged_in(sender: Any, request: HttpRequest, user: User, **kwargs: Any) -> N
     request.session.set_expiry(max(1, int((token.expire_time - timezone.now()).total_seconds())))
 
 
+@transaction.atomic
 def logged_out(sender: Any, request: HttpRequest, user: User | None, **kwargs: Any) -> None:
     """End the session's token; without a user there was none."""
     if not isinstance(user, User):
         return
-    if mine := token_uuid(request):
-        Token.objects.filter(pk=mine).delete()
+    carried = token_uuid(request)
+    if carried is not None:
+        Token.objects.filter(pk=carried).delete()
     record(_actor(request, user), "logout", f"user {user.user_name}")
 
 

@@ -53,6 +53,12 @@ def unused_keys(now: datetime) -> QuerySet[ApiKey]:
     return ApiKey.objects.filter(Q(last_used_time__lt=cut) | never, legacy=True)
 
 
+def old_guards(now: datetime) -> QuerySet[LoginGuard]:
+    """Return guards without a failure for long, those too whose last attempt died over its password."""
+    cut = now - timedelta(days=2)
+    return LoginGuard.objects.filter(Q(claims=0) | Q(claim_time__lt=cut), last_time__lt=cut)
+
+
 def rules() -> list[Rule]:
     """Return all rules, with the periods of the environment."""
     mail, alert = timedelta(days=env.MAIL_DAYS), timedelta(days=env.ALERT_DAYS)
@@ -100,7 +106,7 @@ def rules() -> list[Rule]:
             LoginGuard,
             "last_time",
             "2 days",
-            lambda now: LoginGuard.objects.filter(last_time__lt=now - timedelta(days=2), claims=0),
+            old_guards,
         ),
         Rule(
             "idempotency keys",
