@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg2
 import pytest
 
 from tests.server.product import Product, product, server_url
@@ -91,3 +92,27 @@ def test_a_password_rule_binds_at_the_other(pair: tuple[Product, Product]) -> No
     assert two.request("POST", "user/create", json=body).status_code == 400
     change(two, password_complexity_policy={"password_minimum_length": 3})
     assert one.request("POST", "user/create", json=body).status_code == 200
+
+
+def test_a_shorter_life_of_tokens_binds_on_the_other(pair: tuple[Product, Product]) -> None:
+    one, two = pair
+    old = {"Authorization": f"Bearer {two.log_in()['token']}"}
+    statement = (
+        "UPDATE accounts_token SET create_time = create_time - interval '100 seconds' "
+        "WHERE uuid = (SELECT uuid FROM accounts_token ORDER BY create_time DESC LIMIT 1)"
+    )
+    connection = psycopg2.connect(one.variables["DATABASE_URL"])
+    try:
+        connection.autocommit = True
+        connection.cursor().execute(statement)
+    finally:
+        connection.close()
+    one.log_in()
+    url = f"{two.base}/v1/system/version"
+    assert two.client.get(url, headers=old).status_code == 200
+    change(one, login_policy={"token_expire_second": 60})
+    assert two.client.get(url, headers=old).status_code == 401
+    change(one, login_policy={"token_expire_second": 2592000})
+    assert two.client.get(url, headers=old).status_code == 401  # a longer life revives nobody
+    for server in pair:
+        server.log_in()
