@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 from django import forms
-from django.contrib import messages
+from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -46,6 +46,12 @@ def tell(form: forms.BaseForm, error: SysmgrError) -> None:
             form.add_error(problem.path, text)
         else:
             form.add_error(None, f"{problem.path}: {text}" if problem.path else text)
+
+
+def own_page(request: HttpRequest, template: str, title: Any, **context: Any) -> HttpResponse:
+    """Return a page about the user himself, within the site's frame; it belongs to no model's list."""
+    request.current_app = admin.site.name
+    return TemplateResponse(request, template, {**admin.site.each_context(request), "title": title, **context})
 
 
 class NoInput(forms.Form):

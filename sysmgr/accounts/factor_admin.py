@@ -8,12 +8,11 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
-from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from sysmgr.acts import Act, tell
+from sysmgr.acts import Act, own_page, tell
 from sysmgr.admin import ReadOnlyAdmin, actor_of
 from sysmgr.errors import SysmgrError
 from sysmgr.theme import TextInput
@@ -87,9 +86,8 @@ def _page(request: HttpRequest, user: User, form: forms.Form, **context: Any) ->
     confirmed = row is not None and row.confirmed_time is not None
     left = factor_state.codes_left(user) if confirmed else 0
     facts = {"begun": row is not None and not confirmed, "confirmed": confirmed, "left": left}
-    request.current_app = admin.site.name
-    frame = {**admin.site.each_context(request), "title": _("My second factor"), "texts": _texts(), "form": form}
-    return TemplateResponse(request, "admin/accounts/my_factor.html", {**frame, **facts, **context})
+    shown = {"texts": _texts(), "form": form, **facts, **context}
+    return own_page(request, "admin/accounts/my_factor.html", _("My second factor"), **shown)
 
 
 @admin.register(SecondFactor)

@@ -6,15 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.cache import add_never_cache_headers
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from sysmgr.acts import Act, ActingAdmin, tell
+from sysmgr.acts import Act, ActingAdmin, own_page, tell
 from sysmgr.admin import actor_of, in_chinese
 from sysmgr.errors import SysmgrError
 from sysmgr.theme import Select, Textarea, TextInput
@@ -61,7 +60,7 @@ def mine(request: HttpRequest) -> HttpResponse:
     rows = ApiKey.objects.filter(user=user).order_by("-create_time")
     heads = [gettext("name"), gettext("role"), gettext("created"), gettext("last used"), gettext("expires")]
     context = {"rows": rows, "heads": heads, "remove": gettext("Remove"), "make": gettext("Make a key")}
-    return _page(request, "admin/accounts/my_keys.html", _("My keys"), **context)
+    return own_page(request, "admin/accounts/my_keys.html", _("My keys"), **context)
 
 
 def create(request: HttpRequest) -> HttpResponse:
@@ -84,14 +83,9 @@ def create(request: HttpRequest) -> HttpResponse:
             context |= {"told": gettext("This key is shown only now."), "go_on": gettext("I have kept it")}
         except SysmgrError as error:
             tell(form, error)
-    response = _page(request, "admin/accounts/key_made.html", _("Make a key"), back=reverse(MINE), **context)
+    response = own_page(request, "admin/accounts/key_made.html", _("Make a key"), back=reverse(MINE), **context)
     add_never_cache_headers(response)
     return response
-
-
-def _page(request: HttpRequest, template: str, title: Any, **context: Any) -> HttpResponse:
-    request.current_app = admin.site.name
-    return TemplateResponse(request, template, {**admin.site.each_context(request), "title": title, **context})
 
 
 def _remove(request: HttpRequest, key: ApiKey, given: Mapping[str, Any]) -> None:

@@ -6,15 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from settings_app.policy import current_policy
-from sysmgr.acts import Act, ActingAdmin
+from sysmgr.acts import Act, ActingAdmin, own_page
 from sysmgr.admin import actor_of, in_chinese
 from sysmgr.errors import SysmgrError
 
@@ -37,13 +36,11 @@ def mine(request: HttpRequest) -> HttpResponse:
         except SysmgrError as error:
             messages.error(request, error.text_cn if in_chinese() else error.text)
         return HttpResponseRedirect(reverse(MINE))
-    request.current_app = admin.site.name
     rows = services.living(current_policy()).filter(user=user)[:100]
     texts = {"end": gettext("End"), "current": gettext("this one")}
     heads = [gettext("door"), gettext("source address"), gettext("created"), gettext("last used"), gettext("expires")]
-    frame = {**admin.site.each_context(request), "title": _("My log-ins"), "texts": texts, "heads": heads}
-    context = {**frame, "rows": rows, "current": sessions.token_uuid(request)}
-    return TemplateResponse(request, "admin/accounts/my_sessions.html", context)
+    context = {"texts": texts, "heads": heads, "rows": rows, "current": sessions.token_uuid(request)}
+    return own_page(request, "admin/accounts/my_sessions.html", _("My log-ins"), **context)
 
 
 def as_uuid(text: str) -> UUID:
