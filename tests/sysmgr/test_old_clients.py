@@ -250,7 +250,7 @@ def test_the_page_on_compatibility_names_each_switch(switch: str) -> None:
 def test_one_block_sets_them_all() -> None:
     block = (env.BASE_DIR / ".env.example").read_text().rpartition("\n\n")[2]
     page = (env.BASE_DIR / "docs" / "compatibility.md").read_text()
-    for switch in ("ALWAYS_200", "LENIENT_KEYS", "REVEAL_SECRETS"):
+    for switch in ("ALWAYS_200", "LENIENT_KEYS", "LEGACY_LOGIN", "REVEAL_SECRETS"):
         assert f"# SYSMGR_{switch}=true " in block
         assert f"    SYSMGR_{switch}=true\n" in page
 

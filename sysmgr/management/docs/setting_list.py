@@ -26,8 +26,8 @@ path, and nothing is stored.
 """
 # Where a section or a key is enforced today, and what is only stored; a key's own entry adds to its section's.
 _ENFORCED = {
-    "login_policy": "not yet, stored and served: the guard of the log-in comes with a later version",
-    "login_policy.token_expire_second": "at each log-in at the API",
+    "login_policy": "at each log-in at the API and at the admin",
+    "login_policy.token_expire_second": "at each request with a token and at each page of the admin",
     "password_complexity_policy": "wherever a password is set or used to come in, at every door",
     "password_complexity_policy.password_expire_force_modify": "by the gate and the admin, at each request",
     "password_complexity_policy.password_expired_warn_email_notify": "by the leader, once a day a user",
@@ -35,7 +35,7 @@ _ENFORCED = {
     "mail_setting": "in every mail that the system sends",
     "multi_authentication_setting": "at each log-in at the API and at the admin; keys for programs need none",
     "access_control_policy": "at every door but /healthz, /readyz and static files, from the next request on",
-    "front_style_setting": "not yet, stored and served: the admin's look comes with a later version",
+    "front_style_setting": "at the admin: its log-in page, its navigation and its pages",
     "storage_setting": "not in this product: stored and served for the storage service",
     "snmp_settings": "not yet, stored and served: traps come with a later version",
 }
