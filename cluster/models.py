@@ -27,6 +27,10 @@ class Cluster(models.Model):
     name = models.CharField(_("name"), max_length=64, unique=True)
     default = models.BooleanField(_("default cluster"), default=False)
     demo = models.BooleanField(_("demonstration"), default=False, editable=False)
+    # `{}` or one probe: what must say yes before each host of a run is begun.
+    gate = models.JSONField(_("gate"), default=dict, blank=True)
+    # By service type: what tells, beside the package's own commands, whether the service of a host is well.
+    probes = models.JSONField(_("probes"), default=dict, blank=True)
     create_time = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:
@@ -58,6 +62,9 @@ class Host(models.Model):
     ssh_user = models.CharField(_("SSH user"), max_length=64, blank=True)
     ssh_sudo = models.BooleanField(_("sudo"), default=False)
     host_key = models.CharField(_("pinned host key"), max_length=1024, blank=True)
+    maintenance = models.BooleanField(_("in maintenance"), default=False, help_text=_("Runs leave the host out."))
+    maintenance_reason = models.CharField(_("reason for the maintenance"), max_length=255, blank=True)
+    seen_time = models.DateTimeField(_("last answered"), null=True, editable=False)
     create_time = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:
@@ -69,6 +76,11 @@ class Host(models.Model):
             models.CheckConstraint(condition=Q(transport__in=["local", "ssh"]), name="host_transport_known"),
             models.CheckConstraint(condition=Q(root__startswith="/"), name="host_root_absolute"),
             models.CheckConstraint(condition=Q(ssh_port__range=(1, 65535)), name="host_ssh_port_bounds"),
+            models.CheckConstraint(
+                condition=Q(maintenance=False, maintenance_reason="")
+                | (Q(maintenance=True) & ~Q(maintenance_reason="")),
+                name="host_maintenance_has_a_reason",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -82,6 +94,8 @@ class HostService(models.Model):
     service_type = models.CharField(_("service"), max_length=8, choices=ServiceType)
     version = models.CharField(_("version"), max_length=64, blank=True)
     unmanaged = models.BooleanField(_("unmanaged"), default=False)
+    # The version that a run brought to others while it left this host out; empty when nothing is to be caught up.
+    catch_up = models.CharField(_("to catch up with"), max_length=64, blank=True)
 
     class Meta:
         verbose_name = _("host service")

@@ -35,6 +35,7 @@ _GROUPS: tuple[tuple[Any, tuple[tuple[str, str], ...]], ...] = (
             ("upgrades.trustedkey", "key"),
             ("upgrades.upgraderun", "system_update_alt"),
             ("upgrades.upgradeitem", "checklist"),
+            ("upgrades.steplog", "terminal"),
             ("upgrades.hosthold", "lock"),
             ("upgrades.backup", "backup"),
         ),

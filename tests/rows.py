@@ -29,6 +29,7 @@ from upgrades.models import (
     Backup,
     HostHold,
     PackagePayload,
+    StepLog,
     TrustedKey,
     TusUpload,
     UpgradeItem,
@@ -74,6 +75,7 @@ def item(run: UpgradeRun, on: Host, brings: UpgradePackage, ordinal: int) -> Upg
         message="in English",
         message_cn="中文消息",
     )
+    StepLog.objects.create(item=made, task=made.task, step="spec", begin_time=timezone.now(), seconds=0.5, code=0)
     Backup.objects.create(
         host=on,
         service_type="cloud",

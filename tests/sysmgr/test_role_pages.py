@@ -34,8 +34,8 @@ MODELS = {
         settings_app/loginpolicy settings_app/mailsetting settings_app/multiauthenticationsetting
         settings_app/outboxmail settings_app/passwordcomplexitypolicy settings_app/pendingchange
         settings_app/settingrevision settings_app/snmpsettings settings_app/storagesetting upgrades/backup
-        upgrades/hosthold upgrades/trustedkey upgrades/tusupload upgrades/upgradeitem upgrades/upgradepackage
-        upgrades/upgraderun
+        upgrades/hosthold upgrades/steplog upgrades/trustedkey upgrades/tusupload upgrades/upgradeitem
+        upgrades/upgradepackage upgrades/upgraderun
         """,
 }
 # What is done on pages; a star is the row.

@@ -20,7 +20,7 @@ from sysmgr.acts import Act, ActingAdmin, Page
 from sysmgr.admin import ReadOnlyAdmin, actor_of, in_chinese, pretty
 from sysmgr.audit.services import Actor
 from upgrades import backup_services, controls, page_selectors
-from upgrades.models import HostHold, UpgradeItem, UpgradeRun
+from upgrades.models import HostHold, StepLog, UpgradeItem, UpgradeRun
 from upgrades.next_steps import next_step
 
 from . import texts
@@ -169,6 +169,15 @@ class UpgradeItemAdmin(ReadOnlyAdmin[UpgradeItem]):
     def said(self, item: UpgradeItem) -> str:
         """Return the message in the page's language."""
         return item.message_cn if in_chinese() else item.message
+
+
+@admin.register(StepLog)
+class StepLogAdmin(ReadOnlyAdmin[StepLog]):
+    list_display = ["item", "step", "begin_time", "seconds", "code", "sent"]
+    list_filter = ["step", "code"]
+    list_select_related = ["item"]
+    search_fields = ["item__host_ip", "item__run__uuid"]
+    ordering = ["-pk"]
 
 
 @admin.register(HostHold)

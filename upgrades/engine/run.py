@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import shutil
 from collections import defaultdict
 from collections.abc import Coroutine, Iterable
@@ -15,18 +14,15 @@ from asgiref.sync import sync_to_async
 
 from cluster.leader import LostLeadership
 from cluster.models import Host
-from sysmgr import env
 from sysmgr.errors import SysmgrError
 from upgrades import limits
 from upgrades.errors import HostUnreachable, ItemsFailed, PackageUnusable, PrecheckFailed
-from upgrades.intake import store, trusted_keys
 from upgrades.models import HostHold, UpgradeItem, UpgradePackage, UpgradeRun
 from upgrades.package.manifest import Manifest
-from upgrades.package.sign import load_public_key
-from upgrades.package.unpack import unpack_package
 from upgrades.transports import transport_of
 from upgrades.transports.base import Result, Transport, Unreachable
 
+from .packages import unpacked, work_folders
 from .prechecks import check
 from .run_journal import RunJournal
 from .task import State, Task
@@ -35,11 +31,6 @@ _ENDED, _BAD, _NOT_BEGUN = UpgradeItem.ENDED, UpgradeItem.BAD, UpgradeItem.NOT_B
 _STOPPING = (UpgradeRun.State.PAUSING, UpgradeRun.State.CANCELLING)
 
 type_tasks = dict[Host, list[Task]]
-
-
-def work_folders() -> Path:
-    """Return where the manager keeps the unpacked packages of live runs, a folder each."""
-    return env.DATA_DIR / "work"
 
 
 class Drive:
@@ -115,31 +106,12 @@ class Drive:
     async def _checked(self, package: UpgradePackage) -> tuple[Manifest, Path] | None:
         """Return the package's manifest and folder; None when it went bad under a run that is under way."""
         try:
-            return await sync_to_async(self._unpack)(package)
+            return await sync_to_async(unpacked)(package, self.run.cluster, self.work)
         except PackageUnusable as error:
             if not self.run.prechecked:
                 raise
             self.unusable = error
             return None
-
-    def _unpack(self, package: UpgradePackage) -> tuple[Manifest, Path]:
-        """Check the store's file against its row and its signature, and unpack it anew for this run."""
-        path, folder = store(self.run.cluster) / package.package_name, self.work / package.version
-        shutil.rmtree(folder, ignore_errors=True)
-        self.work.mkdir(parents=True, exist_ok=True)
-        keys = {key.fingerprint: load_public_key(key.public_key) for key in trusted_keys(self.run.cluster)}
-        try:
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-            if digest != package.sha256:
-                raise PackageUnusable(name=package.package_name, reason="its digest differs")
-            return unpack_package(path, folder, keys).manifest, folder
-        except OSError as error:
-            raise PackageUnusable(name=package.package_name, reason=error.strerror or "unreadable") from None
-        except PackageUnusable:
-            raise
-        except SysmgrError as error:
-            raise PackageUnusable(name=package.package_name, reason=error.name()) from None
 
     async def _ask(self, task: Task, step: str) -> Result:
         host = task.item.host_ip

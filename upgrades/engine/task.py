@@ -4,29 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from asgiref.sync import sync_to_async
-from django.db import IntegrityError, transaction
-from django.utils import timezone
 
-from sysmgr import env
 from sysmgr.errors import SysmgrError
-from upgrades.backup_selectors import last_change
 from upgrades.errors import HostUnreachable, StepFailed, Unproven
-from upgrades.models import Backup, UpgradeItem, UpgradeRun
+from upgrades.models import UpgradeItem, UpgradeRun
 from upgrades.package.errors import PackageDigestWrong, PackageNotWritten
 from upgrades.package.manifest import Manifest
 from upgrades.package.unpack import payload_tar
 from upgrades.transports.base import Input, Result, Transport, Unreachable
 
+from .backup_names import claim_name, next_name
 from .journal import Journal
+from .spec import spec_of
 
 LOCK_BUSY, NAME_TAKEN, UNPROVEN = 13, 20, 21
-USAGE = 10
 # A step waits a minute for the host's lock; giving a rollback up would leave a state that nobody can prove.
 _LOCK_TRIES, _ROLLBACK_TRIES = 5, 30
 STEP_SECONDS = 1800.0
@@ -100,35 +95,18 @@ class Task:
         return STEP_SECONDS + 4 * sum(limits) + max(limits, default=0) + 10
 
     def spec(self) -> bytes:
-        """Return what the host keeps of this task: versions, files, hooks."""
-        lines = [f"from {self.item.from_version}", f"version {self.item.to_version}"]
-        if not self.brings:
-            return ("\n".join([*lines, *self._source()]) + "\n.\n").encode()
-        for path, entry in self.manifest.files_of(self.item.service_type):
-            lines.append(f"F {entry.mode} {entry.sha256} {entry.size} {path}")
-        for name, command in self.manifest.services[self.item.service_type].commands.items():
-            lines.append(f"H {name} {command.seconds} {command.user or '-'} {command.folder}")
-            lines += [f"A {word}" for word in command.argv]
-        return ("\n".join(lines) + "\n.\n").encode()
-
-    def _source(self) -> list[str]:
-        """Return which backup comes back, and which tasks on the host know the commands of both releases."""
-        lines = []
-        if self.item.run.kind != Kind.BACKUP:
-            backup = self.item.source
-            if backup is None or backup.remove_time is not None:  # a run that is tried again may come too late
-                raise StepFailed(step="spec", host=self.item.host_ip, reason="the backup is there no more", code=USAGE)
-            lines.append(f"restore {backup.package_name} {backup.sha256}")
-            lines += [f"made_by {backup.task}"] if backup.task else []
-        last = last_change(self.item.host_id, self.item.service_type)
-        return [*lines, f"runs_by {last.task}"] if last else lines
+        """Return what the host keeps of this task."""
+        return spec_of(self.item, self.manifest if self.brings else None)
 
     async def push(self) -> None:
         """Bring spec and payload to the host; nothing of the running service changes. A failure ends the item."""
         if self.item.state == State.PENDING:
             await self.move(State.PUSHING)
         try:
-            await self.step("spec", stdin=await sync_to_async(self.spec)())
+            await self.step(
+                "spec",
+                stdin=await sync_to_async(self.spec)(),
+            )
             if self.brings:
                 await self.step("push", stdin=self._payload)
         except (StepFailed, HostUnreachable, PackageDigestWrong, PackageNotWritten) as failure:
@@ -223,7 +201,7 @@ class Task:
             except StepFailed as error:
                 if error.params["code"] != NAME_TAKEN:
                     raise
-                await sync_to_async(_next_name)(backup)
+                await sync_to_async(next_name)(backup)
                 continue
             await sync_to_async(self.journal.backup_complete)(backup, result.values())
             return
@@ -239,37 +217,3 @@ async def _stream(blocks: Iterator[bytes]) -> AsyncIterator[bytes]:
         if block is None:
             return
         yield block
-
-
-def _name(version: str, moment: datetime) -> str:
-    local = moment.astimezone(ZoneInfo(env.TIME_ZONE))
-    return f"backup_{version}_{local:%Y%m%d_%H%M}.tar.gz"
-
-
-def claim_name(item: UpgradeItem) -> Backup:
-    """Return the item's backup row, made with the first free minute of its host (contract §4)."""
-    existing = Backup.objects.filter(task=item.task).first()
-    if existing is not None:
-        return existing
-    begin = timezone.now()
-    backup = Backup(host=item.host, service_type=item.service_type, item=item, task=item.task, begin_time=begin)
-    return _insert(backup, begin, item)
-
-
-def _insert(backup: Backup, moment: datetime, item: UpgradeItem) -> Backup:
-    backup.version = item.from_version
-    while True:
-        backup.package_name = _name(item.from_version, moment)
-        try:
-            with transaction.atomic():
-                backup.save()
-            return backup
-        except IntegrityError:
-            moment += timedelta(minutes=1)
-
-
-def _next_name(backup: Backup) -> None:
-    """Take the next free minute after a name that the host has already."""
-    assert backup.item is not None
-    local = datetime.strptime(backup.package_name[-20:-7], "%Y%m%d_%H%M").replace(tzinfo=ZoneInfo(env.TIME_ZONE))
-    _insert(backup, local + timedelta(minutes=1), backup.item)

@@ -16,7 +16,8 @@ from sysmgr.api.fields import StrictUUIDField
 from upgrades import intake
 from upgrades.models import UpgradeRun
 
-from .run import Drive, work_folders
+from .packages import work_folders
+from .run import Drive
 
 log = logging.getLogger("sysmgr.engine")
 POLL_SECONDS = 0.5

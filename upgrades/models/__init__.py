@@ -1,14 +1,16 @@
-"""Packages, their trust and their uploads, runs and their items, backups, and who holds a host."""
+"""Packages, trust and uploads; runs, items and what their steps said; backups, and who holds a host."""
 
 from .backups import Backup
 from .packages import PackagePayload, TrustedKey, UpgradePackage
 from .runs import HostHold, UpgradeItem, UpgradeRun
+from .steps import StepLog
 from .uploads import TusUpload
 
 __all__ = [
     "Backup",
     "HostHold",
     "PackagePayload",
+    "StepLog",
     "TrustedKey",
     "TusUpload",
     "UpgradeItem",

@@ -36,6 +36,11 @@ class UpgradeRun(models.Model):
     class PausedBy(models.TextChoices):
         OPERATOR = "operator", _("an operator")
         THRESHOLD = "threshold", _("too many failures")
+        PRECHECK = "precheck", _("a precheck that can be waived")
+        GATE = "gate", _("the cluster's gate")
+        WINDOW = "window", _("the end of its window")
+        PAUSE_POINT = "pause_point", _("a pause point")
+        REBOOT = "reboot", _("a host that must be rebooted")
 
     ENDED = (State.CANCELLED, State.SUCCEEDED, State.FAILED)
     RESTING = (*ENDED, State.PAUSED)
@@ -96,7 +101,10 @@ class UpgradeRun(models.Model):
                 name="run_ends_once",
             ),
             models.CheckConstraint(
-                condition=Q(state__in=["pausing", "paused"], paused_by__in=["operator", "threshold"])
+                condition=Q(
+                    state__in=["pausing", "paused"],
+                    paused_by__in=["operator", "threshold", "precheck", "gate", "window", "pause_point", "reboot"],
+                )
                 | Q(~Q(state__in=["pausing", "paused"]), paused_by=""),
                 name="run_paused_by_somebody",
             ),
@@ -164,6 +172,15 @@ class UpgradeItem(models.Model):
     scode = models.PositiveIntegerField(_("error code"), default=0)
     message = models.CharField(_("message in English"), max_length=1024, blank=True)
     message_cn = models.CharField(_("message in Chinese"), max_length=1024, blank=True)
+    # The reason's key, as docs/upgrades.md lists them; a definite one is tried again only when somebody insists.
+    reason = models.CharField(_("reason"), max_length=32, blank=True)
+    definite = models.BooleanField(_("definite"), default=False)
+    skip_reason = models.CharField(_("left out because"), max_length=255, blank=True)
+    payload_bytes = models.PositiveBigIntegerField(_("bytes to bring"), default=0)
+    sent = models.PositiveBigIntegerField(_("bytes sent"), default=0)
+    begin_time = models.DateTimeField(_("begun"), null=True)
+    end_time = models.DateTimeField(_("ended"), null=True)
+    soak_until = models.DateTimeField(_("watched until"), null=True)
     update_time = models.DateTimeField(_("last change"), auto_now=True)
 
     class Meta:

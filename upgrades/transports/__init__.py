@@ -26,6 +26,9 @@ class _Later:
         """Refuse."""
         raise Unreachable(self.reason)
 
+    async def close(self) -> None:
+        """Nothing is held."""
+
 
 def transport_of(host: Host) -> Transport:
     """Return the way to a host."""

@@ -42,3 +42,6 @@ class Transport(Protocol):
 
     async def run(self, *words: str, stdin: Input = b"", seconds: float = 600) -> Result:
         """Run one step; raise Unreachable when it can't be asked or does not end in time."""
+
+    async def close(self) -> None:
+        """Let go of the host; the next call reaches it anew."""

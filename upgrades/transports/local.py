@@ -61,6 +61,9 @@ class LocalTransport:
             if process.returncode is not None:
                 process._transport.close()  # type: ignore[attr-defined]
 
+    async def close(self) -> None:
+        """Nothing is held."""
+
     async def _converse(self, process: asyncio.subprocess.Process, stdin: Input) -> Result:
         assert process.stdin is not None and process.stdout is not None
         feeding = asyncio.create_task(_feed(process.stdin, stdin))

@@ -1,0 +1,37 @@
+"""The spec: what a host keeps of a task, so that it can go on and go back by itself."""
+
+from __future__ import annotations
+
+from upgrades.backup_selectors import last_change
+from upgrades.errors import StepFailed
+from upgrades.models import UpgradeItem, UpgradeRun
+from upgrades.package.manifest import Manifest
+
+USAGE = 10
+
+
+def spec_of(item: UpgradeItem, manifest: Manifest | None) -> bytes:
+    """Return what the host keeps of an item's task: versions, files, hooks; `manifest` where a package comes.
+    Raises StepFailed where the backup that a restore needs is gone."""
+    lines = [f"from {item.from_version}", f"version {item.to_version}"]
+    if manifest is None:
+        return ("\n".join([*lines, *_source(item)]) + "\n.\n").encode()
+    for path, entry in manifest.files_of(item.service_type):
+        lines.append(f"F {entry.mode} {entry.sha256} {entry.size} {path}")
+    for name, command in manifest.services[item.service_type].commands.items():
+        lines.append(f"H {name} {command.seconds} {command.user or '-'} {command.folder}")
+        lines += [f"A {word}" for word in command.argv]
+    return ("\n".join(lines) + "\n.\n").encode()
+
+
+def _source(item: UpgradeItem) -> list[str]:
+    """Return which backup comes back, and which tasks on the host know the commands of both releases."""
+    lines = []
+    if item.run.kind != UpgradeRun.Kind.BACKUP:
+        backup = item.source
+        if backup is None or backup.remove_time is not None:  # a run that is tried again may come too late
+            raise StepFailed(step="spec", host=item.host_ip, reason="the backup is there no more", code=USAGE)
+        lines.append(f"restore {backup.package_name} {backup.sha256}")
+        lines += [f"made_by {backup.task}"] if backup.task else []
+    last = last_change(item.host_id, item.service_type)
+    return [*lines, f"runs_by {last.task}"] if last else lines
