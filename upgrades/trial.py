@@ -19,6 +19,7 @@ from cluster.models import Host
 
 from .engine.journal import Journal
 from .engine.task import Task
+from .engine.together import Together
 from .errors import HostUnreachable, StepFailed
 from .models import UpgradeItem, UpgradeRun
 from .package.manifest import Manifest
@@ -75,7 +76,7 @@ class _Trial:
         self.item = UpgradeItem(run=run, host=Host(host_ip="throw-away"), host_ip="throw-away", service_type=service)
         self.item.from_version, self.item.to_version = _OLD, manifest.version
         self.transport = LocalTransport(self.root)
-        self.task = Task(self.item, Journal(1), self.transport, (manifest, unpacked))
+        self.task = Task(self.item, Together(Journal(1)), self.transport, (manifest, unpacked))
         self.old = self.root / service / "releases" / _OLD
         self.current = self.root / service / "current"
 

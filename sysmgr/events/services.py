@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from .models import Cursor, Event
 _BATCH = 500
 
 
-def emit(
+def event(
     kind: str,
     subject: UUID,
     message: str,
@@ -22,8 +23,8 @@ def emit(
     severity: str = Event.Severity.INFO,
     **data: Any,
 ) -> Event:
-    """Append one event; both texts are cut at 1,024 characters."""
-    return Event.objects.create(
+    """Return one event, unsaved; both texts are cut at 1,024 characters."""
+    return Event(
         kind=kind,
         subject=subject,
         message=message[:1024],
@@ -32,6 +33,18 @@ def emit(
         severity=severity,
         data=data,
     )
+
+
+def emit(kind: str, subject: UUID, message: str, message_cn: str, **more: Any) -> Event:
+    """Append one event, as `event` makes it."""
+    made = event(kind, subject, message, message_cn, **more)
+    made.save(force_insert=True)
+    return made
+
+
+def emit_all(events: Iterable[Event]) -> None:
+    """Append several events in their order. One query."""
+    Event.objects.bulk_create(events)
 
 
 def number() -> int:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from django.db import transaction
 from django.utils import timezone
@@ -10,8 +13,49 @@ from django.utils import timezone
 from cluster.leader import LostLeadership
 from cluster.models import HostService, LeaderLease
 from sysmgr.errors import SysmgrError
-from sysmgr.events.services import emit
+from sysmgr.events.models import Event
+from sysmgr.events.services import emit_all, event
 from upgrades.models import Backup, UpgradeItem, UpgradeRun
+
+State = UpgradeItem.State
+
+
+class Move(NamedTuple):
+    """An item that goes into another state; `error` is why, `facts` are told with its event."""
+
+    item: UpgradeItem
+    state: str
+    error: SysmgrError | None = None
+    facts: dict[str, Any] = {}
+
+    def told(self, now: datetime) -> dict[str, Any]:
+        """Return the columns that change; an error's code and texts stay with the item."""
+        told: dict[str, Any] = {"state": self.state, "update_time": now}
+        if self.item.begin_time is None and self.state not in UpgradeItem.NOT_BEGUN:
+            told["begin_time"] = now
+        if self.state in UpgradeItem.ENDED:
+            told["end_time"] = now
+        if self.state == State.COMMITTED:
+            told |= {"scode": 0, "message": "", "message_cn": ""}  # an earlier leader may have begun to give it up
+        if self.error is not None:
+            error = self.error
+            told |= {"scode": error.scode, "message": error.text[:1024], "message_cn": error.text_cn[:1024]}
+        return told
+
+    def event(self) -> Event:
+        """Return the event that tells it, unsaved."""
+        item = self.item
+        return event(
+            f"upgrade.item.{self.state}",
+            item.run_id,
+            f"{item.host_ip} {item.service_type}: {self.state}",
+            f"{item.host_ip} {item.service_type}：{self.state}",
+            severity="error" if self.error else "info",
+            cluster_uuid=item.run.cluster_id,
+            host_ip=item.host_ip,
+            service_type=item.service_type,
+            **self.facts,
+        )
 
 
 class Journal:
@@ -25,36 +69,23 @@ class Journal:
         if not LeaderLease.objects.select_for_update().filter(pk=1, term=self.term, holder__isnull=False).exists():
             raise LostLeadership(f"term {self.term} is over")
 
-    @transaction.atomic
     def item(self, item: UpgradeItem, state: str, error: SysmgrError | None = None) -> None:
         """Move an item to `state`; an error's code and texts stay with it."""
-        told: dict[str, Any] = {"state": state, "update_time": timezone.now()}
-        if state == UpgradeItem.State.COMMITTED:
-            told |= {"scode": 0, "message": "", "message_cn": ""}  # an earlier leader may have begun to give it up
-        if error is not None:
-            told |= {"scode": error.scode, "message": error.text[:1024], "message_cn": error.text_cn[:1024]}
-        self._hold_term()
-        moved = UpgradeItem.objects.filter(pk=item.pk, state=item.state).update(**told)
-        if moved != 1:
-            raise LostLeadership(f"item {item.pk} was moved by another leader")
-        for name, value in told.items():
-            setattr(item, name, value)
-        emit(
-            f"upgrade.item.{state}",
-            item.run_id,
-            f"{item.host_ip} {item.service_type}: {state}",
-            f"{item.host_ip} {item.service_type}：{state}",
-            severity="error" if error else "info",
-            cluster_uuid=item.run.cluster_id,
-            host_ip=item.host_ip,
-            service_type=item.service_type,
-        )
+        self.items([Move(item, state, error)])
 
-    @transaction.atomic
-    def committed(self, item: UpgradeItem) -> None:
-        """Note that the host runs the new release."""
-        self.item(item, UpgradeItem.State.COMMITTED)
-        HostService.objects.filter(host=item.host_id, service_type=item.service_type).update(version=item.to_version)
+    def items(self, moves: Sequence[Move]) -> None:
+        """Move items together, and note what the hosts of the committed ones run: one transaction, in which the
+        number of queries grows with the kinds of moves, not with the items."""
+        now = timezone.now()
+        told = [move.told(now) for move in moves]
+        with transaction.atomic():
+            self._hold_term()
+            _update(moves, told)
+            _note_versions([move.item for move in moves if move.state == State.COMMITTED])
+            emit_all(move.event() for move in moves)
+        for move, values in zip(moves, told, strict=True):
+            for name, value in values.items():
+                setattr(move.item, name, value)
 
     @transaction.atomic
     def backup_complete(self, backup: Backup, answer: dict[str, str]) -> None:
@@ -65,3 +96,23 @@ class Journal:
         backup.save(update_fields=["md5", "sha256", "size", "update_time"])
         made = UpgradeItem.objects.filter(backups=backup, run__kind=UpgradeRun.Kind.BACKUP)
         made.update(package_name=backup.package_name)
+
+
+def _update(moves: Sequence[Move], told: Sequence[dict[str, Any]]) -> None:
+    """Write the new states, those that change alike in one statement, each guarded by the state before."""
+    alike: dict[tuple[Any, ...], list[UpgradeItem]] = defaultdict(list)
+    for move, values in zip(moves, told, strict=True):
+        alike[(move.item.state, *sorted(values.items()))].append(move.item)
+    for (before, *pairs), items in alike.items():
+        rows = UpgradeItem.objects.filter(pk__in=[item.pk for item in items], state=before)
+        if rows.update(**dict(pairs)) != len(items):
+            raise LostLeadership(f"one of {len(items)} items was moved by another leader")
+
+
+def _note_versions(items: Sequence[UpgradeItem]) -> None:
+    """Note what hosts run after their items were committed."""
+    alike: dict[tuple[str, str], list[int | None]] = defaultdict(list)
+    for item in items:
+        alike[item.service_type, item.to_version].append(item.host_id)
+    for (service, version), hosts in alike.items():
+        HostService.objects.filter(host__in=hosts, service_type=service).update(version=version)

@@ -26,6 +26,7 @@ from .packages import unpacked, work_folders
 from .prechecks import check
 from .run_journal import RunJournal
 from .task import State, Task
+from .together import Together
 
 _ENDED, _BAD, _NOT_BEGUN = UpgradeItem.ENDED, UpgradeItem.BAD, UpgradeItem.NOT_BEGUN
 _STOPPING = (UpgradeRun.State.PAUSING, UpgradeRun.State.CANCELLING)
@@ -39,6 +40,7 @@ class Drive:
     def __init__(self, run_uuid: UUID, term: int) -> None:
         self.run_uuid = run_uuid
         self.journal = RunJournal(term)
+        self.together = Together(self.journal)
         self.work = work_folders() / str(run_uuid)
         self.unusable: PackageUnusable | None = None
         self._unpacked: dict[UpgradePackage, tuple[Manifest, Path] | None] = {}
@@ -91,7 +93,7 @@ class Drive:
         for item in filter(self._concerns, self.items):
             assert item.host is not None  # it can't be removed while a run holds it
             transport = transports.setdefault(item.host, transport_of(item.host))
-            tasks[item.host].append(Task(item, self.journal, transport, await self._package(item)))
+            tasks[item.host].append(Task(item, self.together, transport, await self._package(item)))
         return tasks
 
     async def _package(self, item: UpgradeItem) -> tuple[Manifest, Path] | None:
@@ -219,7 +221,7 @@ class Drive:
 
         async def leave(item: UpgradeItem) -> None:
             assert item.host is not None
-            task = Task(item, self.journal, transport_of(item.host), None)
+            task = Task(item, self.together, transport_of(item.host), None)
             await task.clean()
             await task.move(State.SKIPPED)
 

@@ -18,8 +18,8 @@ from upgrades.package.unpack import payload_tar
 from upgrades.transports.base import Input, Result, Transport, Unreachable
 
 from .backup_names import claim_name, next_name
-from .journal import Journal
 from .spec import spec_of
+from .together import Together
 
 LOCK_BUSY, NAME_TAKEN, UNPROVEN = 13, 20, 21
 # A step waits a minute for the host's lock; giving a rollback up would leave a state that nobody can prove.
@@ -34,11 +34,12 @@ class Task:
     """An item with all that its steps need."""
 
     def __init__(
-        self, item: UpgradeItem, journal: Journal, transport: Transport, package: tuple[Manifest, Path] | None
+        self, item: UpgradeItem, together: Together, transport: Transport, package: tuple[Manifest, Path] | None
     ) -> None:
         """`package`: manifest and unpacked folder. None where the run brings no package; in an upgrade, when it
         went bad, and then only the way back is left."""
-        self.item, self.journal, self.transport, self.package = item, journal, transport, package
+        self.item, self.together, self.transport, self.package = item, together, transport, package
+        self.journal = together.journal
         # Somebody drove this item before: the host may be further than the database says.
         self.resumed = item.state not in (State.PENDING, State.PUSHING)
 
@@ -172,7 +173,7 @@ class Task:
 
     async def _commit(self) -> None:
         """Note what the host has committed; whatever state the database was in."""
-        await sync_to_async(self.journal.committed)(self.item)
+        await self.move(State.COMMITTED)
         await self.clean()
 
     async def _back(self) -> None:
@@ -208,7 +209,7 @@ class Task:
 
     async def move(self, state: str, error: SysmgrError | None = None) -> None:
         """Commit the item's next state."""
-        await sync_to_async(self.journal.item)(self.item, state, error)
+        await self.together.move(self.item, state, error)
 
 
 async def _stream(blocks: Iterator[bytes]) -> AsyncIterator[bytes]:

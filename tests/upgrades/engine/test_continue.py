@@ -6,18 +6,17 @@ import asyncio
 import fcntl
 import shutil
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.db import DatabaseError
 
 from cluster.models import Cluster, HostService
-from upgrades.engine.journal import Journal
+from upgrades.engine.journal import Journal, Move
 from upgrades.engine.worker import _sweep
 from upgrades.intake import store
-from upgrades.models import Backup, HostHold, UpgradeItem, UpgradeRun
+from upgrades.models import Backup, HostHold, UpgradeRun
 from upgrades.transports.base import Unreachable
 from upgrades.transports.local import LocalTransport
 
@@ -28,14 +27,14 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def stop_before(monkeypatch: pytest.MonkeyPatch, state: str, service: str = "storage") -> None:
     """Let the database fail, for good, where the item of `service` would move on to `state`."""
-    honest = Journal.item
+    honest = Journal.items
 
-    def broken(self: Journal, item: UpgradeItem, to: str, error: Any = None) -> None:
-        if (to, item.service_type) == (state, service):
+    def broken(self: Journal, moves: Sequence[Move]) -> None:
+        if any((move.state, move.item.service_type) == (state, service) for move in moves):
             raise DatabaseError("gone")
-        honest(self, item, to, error)
+        honest(self, moves)
 
-    monkeypatch.setattr(Journal, "item", broken)
+    monkeypatch.setattr(Journal, "items", broken)
 
 
 def interrupted(monkeypatch: pytest.MonkeyPatch, run: UpgradeRun, term: int, state: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,11 @@ from sysmgr.audit.models import AuditRow
 from sysmgr.audit.services import SYSTEM
 from sysmgr.events.models import Event
 from upgrades import controls
-from upgrades.engine.journal import Journal
+from upgrades.engine.journal import Journal, Move
 from upgrades.engine.run_journal import RunJournal
 from upgrades.engine.worker import _waiting
 from upgrades.intake import store
-from upgrades.models import Backup, HostHold, UpgradeItem, UpgradeRun
+from upgrades.models import Backup, HostHold, UpgradeRun
 
 from .drive import IP, ask, ask_all, broken_package, content, drive, go, root, states
 
@@ -30,16 +30,15 @@ FAILING = '[services.compute.commands.status]\nargv = ["false"]\nseconds = 1\n'
 
 def when(monkeypatch: pytest.MonkeyPatch, state: str, ip: str, act: Callable[[], Any]) -> None:
     """Act once, right before the first item of the host `ip` moves to `state`."""
-    honest = Journal.item
+    honest = Journal.items
     left = [1]
 
-    def watched(self: Journal, item: UpgradeItem, to: str, error: Any = None) -> None:
-        mine = (to, item.host_ip) == (state, ip) and left and left.pop()
-        if mine:
+    def watched(self: Journal, moves: Sequence[Move]) -> None:
+        if any((move.state, move.item.host_ip) == (state, ip) for move in moves) and left and left.pop():
             act()
-        honest(self, item, to, error)
+        honest(self, moves)
 
-    monkeypatch.setattr(Journal, "item", watched)
+    monkeypatch.setattr(Journal, "items", watched)
 
 
 def versions(*places: tuple[str, str]) -> list[str]:
