@@ -112,3 +112,10 @@ class Lease:
     def leave(self) -> None:
         """Remove this member's row."""
         Member.objects.filter(holder=self.holder).delete()
+
+
+def step_above(term: int, highest: int) -> bool:
+    """Give up the lease that is held under `term`, so that the next leader's term is above `highest`; False, and
+    nothing written, when that lease is over. The process that held it notices at its next renewal."""
+    held = LeaderLease.objects.filter(pk=1, term=term, holder__isnull=False, expires_at__gt=database_now())
+    return held.update(term=highest, holder=None, address="", expires_at=None) == 1

@@ -22,6 +22,7 @@ from upgrades.package.manifest import Manifest
 from upgrades.transports import transport_of
 from upgrades.transports.base import Result, Transport, Unreachable
 
+from .fence import FENCED, outdone
 from .packages import unpacked, work_folders
 from .prechecks import check
 from .run_journal import RunJournal
@@ -124,6 +125,8 @@ class Drive:
             )
         except Unreachable as error:
             raise HostUnreachable(host=host, reason=str(error)) from None
+        if result.code == FENCED:
+            await sync_to_async(outdone)(self.journal.term, self.run.cluster_id, host, result.error)
         if result.code:
             raise PrecheckFailed(check=step, host=host, reason=result.error or f"exit {result.code}")
         return result

@@ -18,6 +18,7 @@ from upgrades.package.unpack import payload_tar
 from upgrades.transports.base import Input, Result, Transport, Unreachable
 
 from .backup_names import claim_name, next_name
+from .fence import FENCED, outdone
 from .spec import spec_of
 from .together import Together
 
@@ -80,6 +81,8 @@ class Task:
                 break
         if result.code == 0:
             return result
+        if result.code == FENCED:
+            await sync_to_async(outdone)(self.journal.term, self.item.run.cluster_id, host, result.error)
         reason = result.error or f"exit {result.code}"
         raise StepFailed(step=name, host=host, reason=reason, code=result.code)
 
