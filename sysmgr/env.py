@@ -147,7 +147,7 @@ SMTP_CA_FILE = _file("SYSMGR_SMTP_CA_FILE") or None
 TIME_ZONE = _env.str("SYSMGR_TIME_ZONE", "UTC")
 LEASE_TTL_SECONDS = _number("SYSMGR_LEASE_TTL_SECONDS", 15, 3, 3600)
 WEB_WORKERS = _number("SYSMGR_WEB_WORKERS", 2, 1, 64)
-WEB_THREADS = _number("SYSMGR_WEB_THREADS", 32, 2, 256)
+WEB_THREADS = _number("SYSMGR_WEB_THREADS", 36, 2, 256)
 # How long rows are kept (sysmgr/management/retention.py): events, closed alerts, mail that was sent or given up.
 BACKUP_KEEP = _number("SYSMGR_BACKUP_KEEP", 3, 1, 1000)
 BACKUP_DAYS = _number("SYSMGR_BACKUP_DAYS", 30, 0, 36500)

@@ -17,6 +17,7 @@ from django.contrib.auth.hashers import check_password, get_hasher, identify_has
 from .login_errors import HashQueueFull
 
 MOST_WAITING = 20
+RETRY_SECONDS = 5
 _NICER = 5  # the operating system gives a worker's other threads the processor first
 _MD5 = re.compile(r"[0-9a-f]{32}")
 _lock = threading.Lock()
@@ -25,13 +26,18 @@ _threads: dict[int, ThreadPoolExecutor] = {}
 ResultT = TypeVar("ResultT")
 
 
+def is_full() -> bool:
+    """Tell whether the next one would be refused."""
+    return _inside > MOST_WAITING
+
+
 @contextmanager
 def place() -> Iterator[None]:
     """Hold a place in the queue of hashes for what is done inside; raises HashQueueFull where too many wait."""
     global _inside
     with _lock:
         if _inside > MOST_WAITING:  # one is computed, the others wait
-            raise HashQueueFull(retry_after=5)
+            raise HashQueueFull(retry_after=RETRY_SECONDS)
         _inside += 1
     try:
         yield

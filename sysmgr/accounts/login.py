@@ -56,7 +56,7 @@ def log_in(attempt: Attempt) -> Entered:
                 factor.check(user, attempt.otp, policy, actor)
                 _renew(user, attempt.password, legacy)
     except HashQueueFull:
-        _note_full_queue(actor)
+        note_full_queue(actor)
         raise
     except SysmgrError as error:
         refuse(actor, "login", f"user {attempt.user_name}: {error.name()}")
@@ -86,7 +86,7 @@ def _issue(user: User, attempt: Attempt, policy: Policy, actor: Actor, *, legacy
     return made
 
 
-def _note_full_queue(actor: Actor) -> None:
+def note_full_queue(actor: Actor) -> None:
     """Leave a trace of the flood, not of each of its drops: no password was looked at, whoever was named."""
     global _noted
     if time.monotonic() - _noted > 1:

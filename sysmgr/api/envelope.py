@@ -67,5 +67,5 @@ def failure_response(error: SysmgrError) -> JsonResponse:
         failure(error),
         status=error.status,
         headers=failure_headers(error),
-        json_dumps_params={"ensure_ascii": False},
+        json_dumps_params={"ensure_ascii": False, "separators": (",", ":")},  # byte by byte as views answer
     )

@@ -31,14 +31,14 @@ from sysmgr.errors import (
     UnsupportedMediaType,
 )
 
-from . import credentials, envelope, proxies
+from . import credentials, envelope, login_queue, proxies
 from .bodies import receiving
 from .gate_errors import AccessRefused, KeySourceRefused, PasswordMustChange
 from .permissions import allowed
 from .strict_json import MAX_BODY_BYTES, printable
 
 log = logging.getLogger("sysmgr.access")
-OPEN_PATHS = frozenset({"/v1/authentication/login"})
+OPEN_PATHS = frozenset({login_queue.LOGIN_PATH})
 # What a user can do whose password must be changed first (contract §3), and what ends the log-in.
 CHANGE_PATHS = frozenset({"/v1/authentication/password/change", "/v1/authentication/logout"})
 # Answered whoever asks: whether the process lives says nothing about the installation (contract §3).
@@ -188,6 +188,7 @@ def enter(request: HttpRequest, gate: Gate, now: datetime, door: str = "api") ->
     if _took_back(doors, now):
         doors = credentials.doors()
     gate.policy = doors.policy
+    login_queue.note(doors.policy)
     pass_access_control(gate, doors.policy, now, door, request.path)
 
 
@@ -262,6 +263,7 @@ class GateMiddleware:
             try:
                 if request.path not in UPLOAD_PATHS and not _is_tus(request):
                     read_body(request, gate.source)
+                login_queue.refuse_if_full(request, gate.source, gate.request_id)
                 session = request.path in SESSION_PATHS and not credentials.shows_any(request)
                 if request.path in OPEN_PATHS or session:
                     enter(request, gate, timezone.now())

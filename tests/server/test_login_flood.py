@@ -15,7 +15,7 @@ import pytest
 from tests.server.processes import children
 from tests.server.product import Product, clean_environment, product
 
-ATTEMPTS, AT_ONCE = 5000, 64  # more than wait for a hash: the others are told to come back
+ATTEMPTS, AT_ONCE = 5000, 64  # 42 wait for a hash, some are kept waiting for their 429, the others ask again at once
 SECONDS = 4.0
 SHARE = 0.4  # of the speed without a flood; the bound
 GROWTH_MIB = 64  # one hash takes 16 MiB while it is made, in each worker

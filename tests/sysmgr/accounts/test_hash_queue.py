@@ -11,12 +11,17 @@ from collections.abc import Iterator
 from functools import partial
 
 import pytest
+from pytest_django.fixtures import DjangoAssertNumQueries
 
 from cluster.models import Cluster
+from settings_app.policy import current_policy
+from settings_app.services import update_settings
 from sysmgr.accounts import hashing, login
 from sysmgr.accounts.login_errors import HashQueueFull
 from sysmgr.accounts.models import LoginGuard, Token
+from sysmgr.api import login_queue
 from sysmgr.audit.models import AuditRow
+from sysmgr.audit.services import SYSTEM
 from tests.contract.described import DescribedClient
 from tests.together import at_once
 
@@ -25,10 +30,17 @@ from .calls import PASSWORD, enter_admin, enter_api, person, policy
 PLACES = 21  # one is computed, twenty wait
 
 
+def refuse_address(cluster: Cluster, address: str) -> None:
+    black = {"enabled": True, "whitelist": False, "ip_ranges": {"ranges": [address]}}
+    update_settings(cluster, {"access_control_policy": {"ip_access_control_policy": black}}, SYSTEM)
+
+
 @pytest.fixture
 def full(monkeypatch: pytest.MonkeyPatch) -> Iterator[contextlib.ExitStack]:
     """A queue without a place left, until the stack is closed."""
     monkeypatch.setattr(login, "_noted", -1.0)
+    monkeypatch.setattr(login_queue, "_policy", None)
+    monkeypatch.setattr(login_queue, "_PAUSE_SECONDS", 0.0)
     with contextlib.ExitStack() as held:
         for _ in range(PLACES):
             held.enter_context(hashing.place())
@@ -151,3 +163,50 @@ def test_a_forked_worker_has_a_thread_of_its_own(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(os, "getpid", lambda: -1)
     assert hashing._in_turn(threading.get_native_id) != before
     hashing._threads.pop(-1).shutdown()
+
+
+def test_it_is_said_without_a_query_once_the_policy_was_read(
+    cluster: Cluster, full: contextlib.ExitStack, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    person()
+    before = enter_api("wrong")  # goes through the gate, which reads the policy, and leaves the trace of this second
+    with django_assert_num_queries(0):
+        answer = enter_api("wrong", "nobody")
+    assert (answer.status_code, answer.json()) == (429, before.json())
+    assert int(answer["Retry-After"]) == int(before["Retry-After"])
+    full.close()
+    assert enter_api().status_code == 200
+
+
+def test_access_control_comes_before_the_queue(cluster: Cluster, full: contextlib.ExitStack) -> None:
+    person()
+    enter_api("wrong")
+    assert login_queue._policy is not None
+    refuse_address(cluster, "192.0.2.7")
+    login_queue.note(current_policy())
+    assert enter_api("wrong").status_code == 403
+    assert AuditRow.objects.filter(action="access").exists()
+
+
+def test_a_policy_that_is_no_longer_fresh_is_read_again(
+    cluster: Cluster, full: contextlib.ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person()
+    enter_api("wrong")
+    refuse_address(cluster, "192.0.2.7")
+    monkeypatch.setattr(login_queue, "_TRUSTED_SECONDS", 0.0)
+    assert enter_api("wrong").status_code == 403
+
+
+def test_only_so_many_are_kept_waiting_for_their_answer(
+    cluster: Cluster, full: contextlib.ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others hear it at once: the last threads are everybody else's."""
+    person()
+    enter_api("wrong")
+    monkeypatch.setattr(login_queue, "_PAUSE_SECONDS", 30.0)
+    monkeypatch.setattr(login_queue, "_pausing", threading.BoundedSemaphore(1))
+    with login_queue._pausing:
+        begun = time.monotonic()
+        assert enter_api("wrong").status_code == 429
+        assert time.monotonic() - begun < 15
