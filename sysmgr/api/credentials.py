@@ -12,13 +12,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import InterfaceError, OperationalError, connection
-from django.db.models import Q, QuerySet, Subquery
+from django.db.models import CharField, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Cast, Concat
 from django.http import HttpRequest
 
 from cluster.models import Cluster
-from settings_app.models import PendingChange
+from settings_app.models import PendingChange, SettingRevision
 from settings_app.policy import Policy, policy_of
-from settings_app.selectors import newest_revision
 from sysmgr.accounts import tokens
 from sysmgr.accounts.models import ApiKey, Token, User
 from sysmgr.errors import NotAuthenticated
@@ -91,16 +91,23 @@ def _names(model: type[Any]) -> list[str]:
 
 
 _USER = _names(User)
-_POLICY = ("default_uuid", "policy_key", "policy_number", "pending_deadline")
-_QUERIED = ("cluster_uuid", "revision_key", "revision_number")
+
+
+def _newest(clusters: QuerySet[Cluster, Cluster]) -> Subquery:
+    """Return `<cluster> <key> <number>` of a cluster's newest revision as one text: each further subquery costs the
+    database more to plan than all of this costs to run."""
+    newest = SettingRevision.objects.filter(cluster=OuterRef("pk")).order_by("-number")
+    revision = newest.values(text=Concat(_text("key"), Value(" "), _text("number")))[:1]
+    return Subquery(clusters.values(text=Concat(_text("pk"), Value(" "), Subquery(revision)))[:1])
+
+
+def _text(name: str) -> Cast:
+    return Cast(name, CharField())
 
 
 def _policy(rows: QuerySet[Any, Any]) -> QuerySet[Any, Any]:
-    newest = newest_revision("default_uuid")
-    rows = rows.annotate(default_uuid=Subquery(Cluster.objects.filter(default=True).values("pk")[:1]))
     annotated: QuerySet[Any, Any] = rows.annotate(
-        policy_key=Subquery(newest.values("key")[:1]),
-        policy_number=Subquery(newest.values("number")[:1]),
+        policy=_newest(Cluster.objects.filter(default=True)),
         pending_deadline=Subquery(PendingChange.objects.order_by("deadline").values("deadline")[:1]),
     )
     return annotated
@@ -108,28 +115,24 @@ def _policy(rows: QuerySet[Any, Any]) -> QuerySet[Any, Any]:
 
 def _of(model: type[Any]) -> tuple[Compiled, Compiled]:
     """Return the query of a credential alone, and the one that also reads the cluster which the request names."""
-    columns = [*_names(model), *(f"user__{name}" for name in _USER), *_POLICY]
+    columns = [*_names(model), *(f"user__{name}" for name in _USER), "policy", "pending_deadline"]
 
     def alone(digest: str) -> QuerySet[Any, Any]:
         rows: QuerySet[Any, Any] = _policy(model._default_manager.filter(digest=digest)).values_list(*columns)
         return rows
 
     def queried(digest: str, cluster: uuid.UUID) -> QuerySet[Any, Any]:
-        newest = newest_revision("cluster_uuid")
-        rows = _policy(model._default_manager.filter(digest=digest)).annotate(
-            cluster_uuid=Subquery(Cluster.objects.filter(Q(pk=cluster)).values("pk")[:1])
+        rows = _policy(model._default_manager.filter(digest=digest))
+        values: QuerySet[Any, Any] = rows.annotate(queried=_newest(Cluster.objects.filter(Q(pk=cluster)))).values_list(
+            *columns, "queried"
         )
-        rows = rows.annotate(
-            revision_key=Subquery(newest.values("key")[:1]), revision_number=Subquery(newest.values("number")[:1])
-        )
-        values: QuerySet[Any, Any] = rows.values_list(*columns, *_QUERIED)
         return values
 
     return Compiled(alone, "the digest"), Compiled(queried, "the digest", uuid.UUID(int=1))
 
 
 _queries: dict[type[Any], tuple[Compiled, Compiled]] = {Token: _of(Token), ApiKey: _of(ApiKey)}
-_doors = Compiled(lambda: _policy(Cluster.objects.filter(default=True)).values_list(*_POLICY))
+_doors = Compiled(lambda: _policy(Cluster.objects.filter(default=True)).values_list("policy", "pending_deadline"))
 
 
 def find(clear: str, queried: uuid.UUID | None) -> tuple[Found | None, Doors]:
@@ -149,13 +152,22 @@ def find(clear: str, queried: uuid.UUID | None) -> tuple[Found | None, Doors]:
 
 def doors() -> Doors:
     """Return what guards the doors. Queries: one; after a change of the policy one more."""
-    return _told(_first(_doors) or [None, None, None, None])
+    return _told(_first(_doors) or [None, None])
 
 
 def _told(row: list[Any]) -> Doors:
-    default, key, number, pending, *queried = row
-    cluster_uuid, revision_key, revision_number = queried or (default, key, number)
-    return Doors(policy_of(default, key), pending, cluster_uuid, revision_key, revision_number)
+    policy, pending, *queried = row
+    default, key, number = _parsed(policy)
+    return Doors(policy_of(default, key), pending, *(_parsed(queried[0]) if queried else (default, key, number)))
+
+
+def _parsed(text: str | None) -> tuple[uuid.UUID | None, uuid.UUID | None, int | None]:
+    cluster, key, number = [*(text or "").split(), "", "", ""][:3]
+    return (
+        uuid.UUID(cluster) if cluster else None,
+        uuid.UUID(key) if key else None,
+        int(number) if number else None,
+    )
 
 
 def _first(query: Compiled, *values: Any) -> list[Any] | None:
