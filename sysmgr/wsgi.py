@@ -7,10 +7,11 @@ from django.core.wsgi import get_wsgi_application
 
 from sysmgr import env
 from sysmgr.management.supervisor import end_worker_with_parent
+from sysmgr.unread import announced
 
 end_worker_with_parent()
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sysmgr.settings")
-application = get_wsgi_application()
+application = announced(get_wsgi_application())
 
 log = logging.getLogger("sysmgr.web")
 if env.REVEAL_SECRETS:
