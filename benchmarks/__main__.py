@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.pg import postgres
 
-from . import gate, intake, reads
+from . import fleet, gate, hosts, intake, reads
 
 README = Path(__file__).with_name("README.md")
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
@@ -56,12 +56,15 @@ def main() -> int:
     parser.add_argument("--connections", type=int, default=16)
     parser.add_argument("--megabytes", type=int, default=340, help="of the package that is taken in; 0: leave that out")
     parser.add_argument("--write", action="store_true", help="keep the tables in benchmarks/README.md")
+    parser.add_argument("--hosts", type=int, default=fleet.HOSTS, help="of the simulated fleet; 0: no hosts at all")
     options = parser.parse_args()
     with postgres() as url:
         os.environ["DATABASE_URL"] = url
         rates = reads.measure(options.rounds, options.seconds, options.connections)
         enforced = gate.measure(options.rounds)
         taken = intake.measure(options.megabytes, options.rounds) if options.megabytes else None
+        driven = fleet.measure(options.hosts) if options.hosts else None
+    upgraded = hosts.measure(min(options.rounds, 3)) if options.hosts else None
     lines, missed = reads.table(rates)
     told = [machine(), f"{options.rounds} rounds of {options.seconds:g} s, {options.connections} connections."]
     more, beyond = gate.table(enforced)
@@ -69,6 +72,10 @@ def main() -> int:
     if taken is not None:
         more, beyond = intake_table(taken)
         told, missed = [*told, "", *more], [*missed, *beyond]
+    for table, found in ((fleet.table, driven), (hosts.table, upgraded)):
+        if found is not None:
+            more, beyond = table(found)
+            told, missed = [*told, "", *more], [*missed, *beyond]
     print("\n".join(told))
     if options.write:
         before, _, rest = README.read_text().partition(BEGIN)
