@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 
 from cluster.models import Cluster
@@ -13,12 +13,38 @@ from settings_app.models import PasswordComplexityPolicy
 from sysmgr.accounts import password_state
 from sysmgr.accounts.models import User
 from sysmgr.audit.models import AuditRow
-from tests.pages import LANGUAGES
+from tests.pages import LANGUAGES, said
 
-from .calls import enter_admin, person
+from .calls import PASSWORD, enter_admin, person
 from .people import NEXT, aged, caller, change, change_page, logged_in, restricted, rules
 
-NOTICE = "Your password expires within"
+WARNED = {"password_max_expired_age": 30, "password_expired_warn_age": 7, "password_expired_warn_windows_popup": True}
+# How old the password is, and of how many days its owner is told.
+DAYS: list[tuple[dict[str, float], int | None]] = [
+    ({"days": 22, "hours": 23}, None),
+    ({"days": 23}, 7),
+    ({"days": 28, "hours": 23}, 2),
+    ({"days": 29}, 1),
+]
+
+
+def warning(days: int | None) -> list[str]:
+    """Return what a door is to say so many days before the end."""
+    return [f"Your password expires within {days} day(s): please change it."] if days else []
+
+
+def told_at_the_api() -> list[str]:
+    """Return what the answer of a log-in says."""
+    return [notice["message"] for notice in logged_in()["notices"]]
+
+
+def told_at_the_admin(language: str = "en") -> list[str]:
+    """Return what the first page after a log-in shows."""
+    client = Client(REMOTE_ADDR="192.0.2.7", headers={"Accept-Language": language})
+    client.post("/admin/login/", {"username": "anna", "password": PASSWORD})
+    page = client.get("/admin/")
+    assert page.status_code == 200 and all(text in page.content.decode() for text in said(page))
+    return said(page)
 
 
 @pytest.fixture
@@ -80,36 +106,54 @@ def test_not_forced_it_works_on_with_a_notice_at_each_log_in(cluster: Cluster, a
     assert page.status_code == 200 and b"has expired" in page.content
 
 
-@pytest.mark.parametrize(
-    ("age", "told"),
-    [({"days": 22, "hours": 23}, None), ({"days": 23}, 7), ({"days": 29, "hours": 1}, 1), ({"days": 29}, 1)],
-)
-def test_the_warning_is_a_notice_in_its_days(cluster: Cluster, anna: User, age: Any, told: int | None) -> None:
-    rules(cluster, password_max_expired_age=30, password_expired_warn_age=7, password_expired_warn_windows_popup=True)
+@pytest.mark.parametrize(("age", "told"), DAYS)
+def test_warn_age_binds_at_the_api(cluster: Cluster, anna: User, age: dict[str, float], told: int | None) -> None:
+    rules(cluster, **WARNED)
     aged(anna, **age)
-    notices = logged_in()["notices"]
-    page = enter_admin().get("/admin/").content.decode()
-    if told is None:
-        assert notices == [] and NOTICE not in page
-    else:
-        assert [notice["message"] for notice in notices] == [f"{NOTICE} {told} day(s): please change it."]
-        assert f"将在 {told} 天内过期" in notices[0]["message_cn"] and f"{NOTICE} {told} day(s)" in page
+    assert told_at_the_api() == warning(told)
+    rules(cluster, password_expired_warn_age=30)
+    aged(anna, days=1)
+    assert told_at_the_api() == warning(29)
+    rules(cluster, password_expired_warn_age=0)
+    aged(anna, days=29, hours=23)
+    assert told_at_the_api() == []
 
 
-@pytest.mark.parametrize(
-    "values",
-    [
-        {"password_expired_warn_windows_popup": False},
-        {"password_expired_warn_age": 0},
-        {"password_max_expired_age": 0},
-    ],
-)
-def test_no_warning_where_none_is_wanted(cluster: Cluster, anna: User, values: dict[str, Any]) -> None:
-    wanted = {"password_max_expired_age": 30, "password_expired_warn_age": 7}
-    rules(cluster, **{**wanted, "password_expired_warn_windows_popup": True, **values})
+@pytest.mark.parametrize(("age", "told"), DAYS)
+def test_warn_age_binds_at_the_admin(cluster: Cluster, anna: User, age: dict[str, float], told: int | None) -> None:
+    rules(cluster, **WARNED)
+    aged(anna, **age)
+    assert told_at_the_admin() == warning(told)
+    rules(cluster, password_expired_warn_age=30)
+    aged(anna, days=1)
+    assert told_at_the_admin() == warning(29)
+    rules(cluster, password_expired_warn_age=0)
+    aged(anna, days=29, hours=23)
+    assert told_at_the_admin() == []
+
+
+def test_warn_windows_popup_binds_at_the_api(cluster: Cluster, anna: User) -> None:
+    rules(cluster, **{**WARNED, "password_expired_warn_windows_popup": False})
+    aged(anna, days=27)
+    assert told_at_the_api() == []
+    rules(cluster, password_expired_warn_windows_popup=True)
+    assert told_at_the_api() == warning(3)
+    assert "将在 3 天内过期" in logged_in()["notices"][0]["message_cn"]
+
+
+def test_warn_windows_popup_binds_at_the_admin(cluster: Cluster, anna: User) -> None:
+    rules(cluster, **{**WARNED, "password_expired_warn_windows_popup": False})
+    aged(anna, days=27)
+    assert told_at_the_admin() == []
+    rules(cluster, password_expired_warn_windows_popup=True)
+    assert told_at_the_admin() == warning(3)
+    assert "将在 3 天内过期" in told_at_the_admin("zh-hans")[0]
+
+
+def test_what_never_expires_is_not_warned_of_at_either_door(cluster: Cluster, anna: User) -> None:
+    rules(cluster, **{**WARNED, "password_max_expired_age": 0})
     aged(anna, days=29)
-    assert logged_in()["notices"] == []
-    assert NOTICE not in enter_admin().get("/admin/").content.decode()
+    assert told_at_the_api() == told_at_the_admin() == []
 
 
 def test_a_rule_tightened_later_has_the_password_changed_at_the_next_log_in(cluster: Cluster, anna: User) -> None:
