@@ -14,9 +14,11 @@ from typing import TypeVar
 
 from django.contrib.auth.hashers import check_password, get_hasher, identify_hasher, make_password
 
+from sysmgr import env
+
 from .login_errors import HashQueueFull
 
-MOST_WAITING = 20
+FREE_THREADS = 2  # of a worker, which are everybody else's however many log-ins wait
 RETRY_SECONDS = 5
 _NICER = 5  # the operating system gives a worker's other threads the processor first
 _MD5 = re.compile(r"[0-9a-f]{32}")
@@ -24,6 +26,14 @@ _lock = threading.Lock()
 _inside = 0
 _threads: dict[int, ThreadPoolExecutor] = {}
 ResultT = TypeVar("ResultT")
+
+
+def most_waiting(threads: int) -> int:
+    """Return how many may wait in a worker of so many threads: each holds one, so 20 only where there are enough."""
+    return max(0, min(20, threads - 2 - FREE_THREADS))  # one is computed; one who is refused is kept waiting
+
+
+MOST_WAITING = most_waiting(env.WEB_THREADS)
 
 
 def is_full() -> bool:

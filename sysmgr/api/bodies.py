@@ -15,11 +15,16 @@ _lock = threading.Lock()
 _under_way: Counter[str] = Counter()
 
 
+def is_full(source: str) -> bool:
+    """Tell whether the next body of `source` would be refused."""
+    return _under_way.total() >= max(1, env.WEB_THREADS // 2) or _under_way.get(source, 0) >= PER_SOURCE
+
+
 @contextmanager
 def receiving(source: str) -> Iterator[None]:
     """Count one body of `source` while it is read; raise TooManyBodies (503) over the bounds."""
     with _lock:
-        if _under_way.total() >= max(1, env.WEB_THREADS // 2) or _under_way[source] >= PER_SOURCE:
+        if is_full(source):
             raise TooManyBodies(retry_after=2)
         _under_way[source] += 1
     try:

@@ -18,6 +18,7 @@ from settings_app.access.ranges import parse_address, ranges_of
 from settings_app.policy import SAFE, Policy
 from sysmgr import env
 from sysmgr.accounts import password_state, tokens
+from sysmgr.accounts.login_errors import HashQueueFull
 from sysmgr.accounts.models import ApiKey, Token, User
 from sysmgr.audit.refusals import refuse
 from sysmgr.audit.services import Actor
@@ -280,12 +281,13 @@ class GateMiddleware:
     def _page(self, request: HttpRequest, gate: Gate) -> HttpResponse:
         """Answer outside the API; a form may stall like any body, so it holds a place until its answer."""
         try:
+            login_queue.refuse_if_full(request, gate.source, gate.request_id)
             if not _view_admits(request):
                 enter(request, gate, timezone.now(), "admin")
             if request.method in ("GET", "HEAD"):
                 return self.get_response(request)
             with receiving(gate.source):
                 return self.get_response(request)
-        except (AccessRefused, TooManyBodies) as error:
+        except (AccessRefused, HashQueueFull, TooManyBodies) as error:
             headers = envelope.failure_headers(error)
             return HttpResponse(error.text, status=error.status, headers=headers, content_type="text/plain")

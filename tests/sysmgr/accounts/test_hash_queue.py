@@ -19,7 +19,7 @@ from settings_app.services import update_settings
 from sysmgr.accounts import hashing, login
 from sysmgr.accounts.login_errors import HashQueueFull
 from sysmgr.accounts.models import LoginGuard, Token
-from sysmgr.api import login_queue
+from sysmgr.api import bodies, login_queue
 from sysmgr.audit.models import AuditRow
 from sysmgr.audit.services import SYSTEM
 from tests.contract.described import DescribedClient
@@ -47,6 +47,13 @@ def full(monkeypatch: pytest.MonkeyPatch) -> Iterator[contextlib.ExitStack]:
         yield held
 
 
+@pytest.fixture
+def one_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All is within the second of one trace and one policy, however slow this machine is."""
+    monkeypatch.setattr(login, "_noted", time.monotonic() + 600)
+    monkeypatch.setattr(login_queue, "_TRUSTED_SECONDS", 600.0)
+
+
 def test_one_is_computed_and_twenty_wait(full: contextlib.ExitStack) -> None:
     with pytest.raises(HashQueueFull), hashing.place():
         pytest.fail("one too many")
@@ -54,6 +61,11 @@ def test_one_is_computed_and_twenty_wait(full: contextlib.ExitStack) -> None:
     with contextlib.ExitStack() as again:
         for _ in range(PLACES):
             again.enter_context(hashing.place())
+
+
+@pytest.mark.parametrize(("threads", "wait"), [(2, 0), (4, 0), (8, 4), (23, 19), (24, 20), (256, 20)])
+def test_a_worker_of_few_threads_keeps_some_for_others(threads: int, wait: int) -> None:
+    assert hashing.most_waiting(threads) == wait
 
 
 def test_a_place_is_given_back_whatever_happens_in_it() -> None:
@@ -166,10 +178,10 @@ def test_a_forked_worker_has_a_thread_of_its_own(monkeypatch: pytest.MonkeyPatch
 
 
 def test_it_is_said_without_a_query_once_the_policy_was_read(
-    cluster: Cluster, full: contextlib.ExitStack, django_assert_num_queries: DjangoAssertNumQueries
+    cluster: Cluster, full: contextlib.ExitStack, one_second: None, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     person()
-    before = enter_api("wrong")  # goes through the gate, which reads the policy, and leaves the trace of this second
+    before = enter_api("wrong")  # goes through the gate, which reads the policy
     with django_assert_num_queries(0):
         answer = enter_api("wrong", "nobody")
     assert (answer.status_code, answer.json()) == (429, before.json())
@@ -210,3 +222,34 @@ def test_only_so_many_are_kept_waiting_for_their_answer(
         begun = time.monotonic()
         assert enter_api("wrong").status_code == 429
         assert time.monotonic() - begun < 15
+
+
+def test_the_log_in_page_says_it_without_a_query_too(
+    cluster: Cluster, full: contextlib.ExitStack, one_second: None, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    person()
+    enter_api("wrong")  # the gate reads the policy
+    with django_assert_num_queries(0):
+        answer = enter_admin().answer  # type: ignore[attr-defined]
+    assert (answer.status_code, answer["Retry-After"]) == (429, "5") and "Content-Security-Policy" in answer.headers
+    refuse_address(cluster, "192.0.2.7")
+    login_queue.note(current_policy())
+    assert enter_admin().answer.status_code == 403  # type: ignore[attr-defined]
+
+
+def test_forms_of_one_source_that_wait_already_cost_the_others_no_query(
+    cluster: Cluster,
+    monkeypatch: pytest.MonkeyPatch,
+    one_second: None,
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    person()
+    monkeypatch.setattr(login_queue, "_PAUSE_SECONDS", 0.0)
+    login_queue.note(current_policy())
+    with contextlib.ExitStack() as held:
+        for _ in range(bodies.PER_SOURCE):
+            held.enter_context(bodies.receiving("192.0.2.7"))
+        with django_assert_num_queries(0):
+            answer = enter_admin().answer  # type: ignore[attr-defined]
+        assert (answer.status_code, answer["Retry-After"]) == (503, "2")
+        assert enter_admin(source="192.0.2.8").answer.status_code == 302  # type: ignore[attr-defined]
