@@ -141,6 +141,26 @@ def test_package_check_fails_where_the_package_does(
     assert processes(work) == []
 
 
+@pytest.mark.parametrize("code", ["0", "4"])
+def test_package_check_tries_drain_and_undrain_where_there_are_such_commands(
+    tmp_path: Path, work: Path, code: str
+) -> None:
+    folder = tmp_path / "release"
+    (folder / "storage").mkdir(parents=True)
+    (folder / "storage" / "file").write_text("1.6\n")
+    commands = {"drain": "exit 0", "undrain": f"echo why; exit {code}"}
+    table = '[services.storage.commands.{0}]\nargv = ["sh", "-c", "{1}"]\n'
+    (folder / "package.toml").write_text("".join(table.format(name, body) for name, body in commands.items()))
+    out = StringIO()
+    if code == "0":
+        call_command("package_check", str(folder), stdout=out)
+        assert out.getvalue().count(" undrain ") == 2 == out.getvalue().count(" drain ")
+        return
+    with pytest.raises(CommandError, match="storage: undrain failed on the way forward"):
+        call_command("package_check", str(folder), stdout=out)
+    assert "undrain exit 4" in out.getvalue() and "why" in out.getvalue()
+
+
 @pytest.mark.django_db(transaction=True)
 def test_package_check_takes_a_package_whose_key_is_trusted_or_named(
     demo_cluster: Cluster, tmp_path: Path, work: Path

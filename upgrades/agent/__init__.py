@@ -6,8 +6,19 @@ import hashlib
 from functools import lru_cache
 from pathlib import Path
 
-PROTOCOL = 1
-PARTS = ("base.sh", "tree.sh", "hooks.sh", "steps.sh", "restore.sh", "change.sh", "main.sh")
+PROTOCOL = 2
+PARTS = (
+    "base.sh",
+    "tree.sh",
+    "hooks.sh",
+    "push.sh",
+    "steps.sh",
+    "restore.sh",
+    "change.sh",
+    "beside.sh",
+    "adopt.sh",
+    "main.sh",
+)
 
 
 @lru_cache(maxsize=1)

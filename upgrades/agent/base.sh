@@ -1,5 +1,5 @@
 #!/bin/sh
-# sysmgr host agent, protocol 1: does one step of an upgrade on this host. See docs/host-script.md.
+# sysmgr host agent, protocol 2: does one step of an upgrade on this host. See docs/host-script.md.
 # Each step: lock, fence, work that may be repeated, markers synced to disk, and only then an answer.
 set -u
 umask 077
@@ -9,7 +9,7 @@ export LC_ALL PATH
 # A caller's environment must change neither what tar packs nor what cd prints.
 unset CDPATH GZIP TAR_OPTIONS QUOTING_STYLE POSIXLY_CORRECT
 
-PROTOCOL=1
+PROTOCOL=2
 TASK_DIR=
 LOG=/dev/null
 
@@ -44,13 +44,17 @@ free_kb() {
         if (least == "" || free + 0 < least) least = free + 0
     } END { print least }'
 }
+# is_full DIR: whether what just failed did so for want of room.
+is_full() {
+    free=$(free_kb "$1")
+    [ "${free:-65}" -le 64 ] || awk '/^--- / {full = 0}
+        /No space left|quota exceeded/ {full = 1} END {exit !full}' "$LOG"
+}
 # full_or_io DIR TEXT [PATH...]: tell a full disk from any other failure to write, and remove the half-done PATHs.
 full_or_io() {
-    free=$(free_kb "$1")
+    if is_full "$1"; then full=yes; else full=no; fi
     text=$2
     shift 2
-    if [ "${free:-65}" -le 64 ] || awk '/^--- / {full = 0}
-        /No space left|quota exceeded/ {full = 1} END {exit !full}' "$LOG"; then full=yes; else full=no; fi
     [ $# -eq 0 ] || wipe "$@"
     [ "$full" = no ] || fail 14 no_space "$text"
     fail 15 io_error "$text"

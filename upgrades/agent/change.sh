@@ -10,7 +10,10 @@ step_activate() {
         ask_before_stop
         # From here on something may have changed: before this marker a rollback has nothing to do.
         mark activate.stop started
-        stop_service || fail 18 hook_failed "stop: the old process still runs"
+        stop_service || {
+            [ "$code" != 75 ] && [ "$stopped" != 75 ] || fail 23 reboot_required stop
+            fail 18 hook_failed "stop: the old process still runs"
+        }
         mark activate.stop "done"
     fi
     [ "$(current_version)" = "$NEW" ] || point_at "$NEW"
@@ -22,16 +25,21 @@ step_activate() {
 ask_before_stop() {
     has_hook stop && has_hook status || return 0
     ask status "$(hook_seconds status)"
-    [ "$said" != unknown ] || refuse_hook status
+    case $said in unknown | reboot) refuse_hook status ;; esac
 }
 
 step_verify() {
     need activate
-    mark verify started
+    again=
+    if has_mark verify; then read -r again <"$TASK_DIR/verify.mark"; fi
+    [ "$again" = reboot ] || mark verify started
     [ "$(current_version)" = "$NEW" ] || fail 17 digest_mismatch "current is $(current_version), not $NEW"
     same_as_new "$ROOT/$SERVICE/releases/$NEW" || fail 17 digest_mismatch "the files are not what they should be"
+    # After the reboot that a check asked for, nobody else may have started the service.
+    if [ "$again" = reboot ] && has_hook status; then start_service || refuse_hook start; fi
     for check in status health; do
         if has_hook "$check" && ! wait_for "$check" yes; then
+            [ "$said" != reboot ] || mark verify reboot
             [ "$said" = no ] || refuse_hook "$check"
             fail 18 hook_failed "$check says no"
         fi
@@ -138,7 +146,8 @@ step_cleanup() {
     releases=$ROOT/$SERVICE/releases
     set -- "$ROOT/packages/$NEW/$SERVICE" "$ROOT/packages/$NEW/.$SERVICE.$TASK" "$ROOT/backups/.$TASK.part" \
         "$releases/.$NEW.$TASK" "$releases/.old.$TASK" "$releases/.broken.$TASK" "$releases/.again.$TASK" \
-        "$ROOT/$SERVICE/.current.$TASK" "$TASK_DIR/scratch" "$TASK_DIR/spec.in"
+        "$ROOT/$SERVICE/.current.$TASK" "$TASK_DIR/scratch" "$TASK_DIR/spec.in" \
+        "$TASK_DIR/.held" "$TASK_DIR/.plan" "$TASK_DIR/.need"
     if [ "$(link_target)" != "releases/.$OLD.$TASK" ]; then
         set -- "$@" "$releases/.$OLD.$TASK"
     fi

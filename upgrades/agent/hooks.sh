@@ -79,25 +79,28 @@ run_hook() {
     trim_log
     return "$code"
 }
-# refuse_hook NAME: say how the hook that ran last failed.
+# refuse_hook NAME: say how the hook that ran last failed. 75 asks for a reboot; then the same step goes on.
 refuse_hook() {
     case $code in
+        75) fail 23 reboot_required "$1" ;;
         124 | 137 | 143) fail 19 hook_timeout "$1" ;;
         *) fail 18 hook_failed "$1 exit $code" ;;
     esac
 }
-# ask NAME SECONDS: what a check says, in $said. One that cannot run or does not answer is no proof of anything.
+# ask NAME SECONDS: what a check says, in $said. One that cannot run or does not answer is no proof of anything; neither
+# is one that asks for a reboot.
 ask() {
     run_hook "$1" "$2"
     case $code in
         0) said=yes ;;
+        75) said=reboot ;;
         12[4-9] | 1[3-9]? | 2??) said=unknown ;;
         *) said=no ;;
     esac
 }
 # now: seconds that no change of the clock moves, where the kernel tells them.
 now() { { read -r up _ </proc/uptime && echo "${up%%.*}"; } 2>/dev/null || date +%s; }
-# wait_for NAME WANTED: repeat a check until it says WANTED (yes, no), within its time limit.
+# wait_for NAME WANTED: repeat a check until it says WANTED (yes, no) or asks for a reboot, within its time limit.
 wait_for() {
     limit=$(hook_seconds "$1")
     begun=$(now)
@@ -108,6 +111,7 @@ wait_for() {
         [ "$left" -le "$limit" ] || left=$limit
         ask "$1" "$left"
         [ "$said" != "$2" ] || return 0
+        [ "$said" != reboot ] || return 1
         [ "$rounds" -gt 0 ] && [ "$(($(now) - begun))" -lt "$limit" ] || return 1
         rounds=$((rounds - 1))
         sleep 1

@@ -1,9 +1,9 @@
-# The steps that change nothing of the running service: inspect, spec, push, backup, stage.
+# The steps that change nothing of the running service: inspect, spec, backup, stage (push: see push.sh).
 
 step_inspect() {
     echo "protocol $PROTOCOL"
     for tool in awk cat chmod cmp cp cut df du find flock grep gzip head id ln md5sum mkdir mv readlink rm sed \
-        sha256sum sleep sort stat sync tail tar timeout wc xargs; do
+        sha256sum sleep sort stat sync tail tar timeout tr wc xargs; do
         command -v "$tool" >/dev/null || echo "missing $tool"
     done
     timeout -k 1 5 true 2>/dev/null || echo "missing timeout-k"
@@ -47,27 +47,6 @@ step_spec() {
     fi
     rm -f "$TASK_DIR/spec.in"
     echo "spec kept"
-}
-
-step_push() {
-    final=$ROOT/packages/$NEW/$SERVICE
-    if is_done push && same_as_spec "$final"; then
-        cat >/dev/null
-        cat "$TASK_DIR/push.result"
-        return
-    fi
-    mark push started
-    part=$ROOT/packages/$NEW/.$SERVICE.$TASK
-    wipe "$part" "$final" && mkdir -p "$part" 2>>"$LOG" || full_or_io "$ROOT" "cannot write packages"
-    tar -xf - -C "$part" 2>>"$LOG" && set_modes "$part" \
-        || full_or_io "$part" "the payload was cut or cannot be written" "$part"
-    same_as_spec "$part" || {
-        wipe "$part"
-        fail 17 digest_mismatch "the pushed payload is not what the package lists"
-    }
-    sync_tree "$part" && mv -T "$part" "$final" 2>>"$LOG" && sync_path "$ROOT/packages/$NEW" \
-        || full_or_io "$ROOT/packages" "cannot finish the push" "$part"
-    echo "bytes $(spec_files spec | awk '{n += $3} END {printf "%.0f", n}')" | answer push
 }
 
 step_backup() {

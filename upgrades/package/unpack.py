@@ -104,23 +104,34 @@ def _sync_tree(root: Path) -> None:
         sync_directory(Path(folder))
 
 
-def payload_tar(unpacked: Path, manifest: Manifest, service: str) -> Iterator[bytes]:
+def payload_tar(
+    unpacked: Path, manifest: Manifest, service: str, wanted: Mapping[int, int] | None = None
+) -> Iterator[bytes]:
     """Yield an uncompressed ustar stream of one service's files, checked again while they are read.
 
-    Paths are relative to the payload directory; blocks hold at most 512 KiB. A file that is no
-    longer what the manifest says ends the stream with PackageDigestWrong, before the archive's
-    end mark, so that no reader takes the rest for a whole archive.
+    Paths are relative to the payload directory; blocks hold at most 512 KiB. With `wanted` only the files at these
+    places of the service's list (from 1) come, without as many bytes at their beginning as it says; such a rest is
+    named `%rest/PLACE.OFFSET`, which no file of a package can be. A file that is no longer what the manifest says ends
+    the stream with PackageDigestWrong, before the archive's end mark, so that no reader takes the rest for a whole
+    archive.
     """
     if service not in manifest.services:
         raise PackageServiceMissing(service, list(manifest.services))
-    return _payload_blocks(unpacked, manifest.files_of(service))
+    files = manifest.files_of(service)
+    if wanted is None:
+        wanted = dict.fromkeys(range(1, len(files) + 1), 0)
+    members = []
+    for place, offset in sorted(wanted.items()):
+        name, entry = files[place - 1]
+        members.append((f"%rest/{place}.{offset}" if offset else name, entry, offset))
+    return _payload_blocks(unpacked, members)
 
 
-def _payload_blocks(unpacked: Path, files: list[tuple[str, FileEntry]]) -> Iterator[bytes]:
+def _payload_blocks(unpacked: Path, members: list[tuple[str, FileEntry, int]]) -> Iterator[bytes]:
     pending = bytearray()
     total = 0
-    for name, entry in files:
-        for part in _file_parts(unpacked, name, entry):
+    for member in members:
+        for part in _file_parts(unpacked, *member):
             total += len(part)
             pending += part
             while len(pending) >= BLOCK:
@@ -129,9 +140,9 @@ def _payload_blocks(unpacked: Path, files: list[tuple[str, FileEntry]]) -> Itera
     yield bytes(pending) + tar_end(total)
 
 
-def _file_parts(unpacked: Path, name: str, entry: FileEntry) -> Iterator[bytes]:
-    yield tar_header(name, entry.size, entry.permissions)
-    digest, left = hashlib.sha256(), entry.size
+def _file_parts(unpacked: Path, name: str, entry: FileEntry, offset: int) -> Iterator[bytes]:
+    yield tar_header(name, entry.size - offset, entry.permissions)
+    digest, left, skip = hashlib.sha256(), entry.size, offset
     try:
         opened = open_regular(unpacked / entry.path)
         if opened is None:
@@ -143,9 +154,11 @@ def _file_parts(unpacked: Path, name: str, entry: FileEntry) -> Iterator[bytes]:
                 left -= len(block)
                 if left < 0:
                     raise PackageDigestWrong(entry.path)
-                yield block
+                skipped = min(skip, len(block))
+                skip -= skipped
+                yield block[skipped:]
     except OSError as error:
         raise PackageNotWritten(error) from None
     if left or digest.hexdigest() != entry.sha256:
         raise PackageDigestWrong(entry.path)
-    yield tar_padding(entry.size)
+    yield tar_padding(entry.size - offset)

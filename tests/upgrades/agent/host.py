@@ -18,7 +18,7 @@ BACKUP = "backup_1.3_20260101_0000.tar.gz"
 NEW_FILES = {"bin/storaged": (b"#!/bin/sh\necho new\n", 0o755), "etc/storage.conf": (b"version=1.5\n", 0o644)}
 OLD_FILES = {"bin/storaged": b"old\n", ".hidden": b"h\n", "etc/a b": b"blank\n"}
 NEW = {name: content for name, (content, _) in NEW_FILES.items()}
-STEPS = ("spec", "push", "backup", "stage", "activate", "verify")
+STEPS = ("spec", "need", "push", "backup", "stage", "activate", "verify")
 SHELLS = {"dash": ["dash"], "bash": ["bash", "--posix"], "busybox": ["busybox", "sh"]}
 
 Tree = dict[str, tuple[int, int, bytes]]

@@ -219,6 +219,6 @@ def test_inspect_tells_what_the_host_is(host: Host) -> None:
     (host.root / "a\nservice evil 9").mkdir()
     host.ok(*STEPS)
     said = host.call("inspect")[1].splitlines()
-    assert {"protocol 1", "writable yes", "service storage 1.5", "marker verify done"} <= set(said)
+    assert {"protocol 2", "writable yes", "service storage 1.5", "marker verify done"} <= set(said)
     assert not [line for line in said if line.startswith("missing") or "evil" in line]
     assert int(next(line for line in said if line.startswith("free_kb")).split()[1]) > 0

@@ -36,6 +36,13 @@ def test_a_right_manifest_survives_a_round_trip() -> None:
     assert manifest.services["storage"].commands["stop"].argv == ("bin/daemon", "stop")
 
 
+@pytest.mark.parametrize("name", ["drain", "undrain", "status"])
+def test_a_service_may_have_any_of_the_known_commands(name: str) -> None:
+    command = manifest_data()["services"]["storage"]["commands"]["stop"]
+    manifest = parse(with_value(["services", "storage", "commands", name], command))
+    assert manifest.services["storage"].commands.keys() == {"stop", name}
+
+
 def test_files_of_a_service_are_relative_to_its_payload() -> None:
     manifest = parse(manifest_data())
     assert [path for path, _ in manifest.files_of("storage")] == ["bin/daemon", "data"]

@@ -144,6 +144,18 @@ def test_payload_tar_is_one_services_tree(forge: Forge, source: Path, output: Pa
     assert got == tree(source / "storage")
 
 
+def test_payload_tar_holds_only_what_is_wanted_and_the_rest_of_a_file(forge: Forge, tmp_path: Path) -> None:
+    found = unpack_package(forge.package(), tmp_path / "target", forge.keys)
+    raw = b"".join(payload_tar(tmp_path / "target", found.manifest, "storage", {2: 600}))
+    with tarfile.open(fileobj=io.BytesIO(raw)) as archive:
+        assert [(m.name, m.size) for m in archive] == [("%rest/2.600", 100)]
+    with tarfile.open(fileobj=io.BytesIO(b"".join(payload_tar(tmp_path, found.manifest, "storage", {})))) as archive:
+        assert archive.getnames() == []
+    (tmp_path / "target/payload/storage/data").write_bytes(b"e" + b"d" * 699)
+    with pytest.raises(PackageDigestWrong):
+        list(payload_tar(tmp_path / "target", found.manifest, "storage", {2: 600}))
+
+
 def test_payload_tar_needs_flat_memory(forge: Forge, source: Path, output: Path, tmp_path: Path) -> None:
     (source / "storage/large").write_bytes(os.urandom(MIB) * 12)
     found = unpack_package(build_package(source, "2.0", output, forge.key), tmp_path / "target", forge.keys)
