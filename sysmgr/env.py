@@ -81,6 +81,13 @@ def _folders(name: str) -> list[Path]:
     return [path.resolve() for path in found]
 
 
+def _folder(name: str) -> Path | None:
+    found = _folders(name)
+    if len(found) > 1:
+        raise _refuse(name, "names more than one folder")
+    return found[0] if found else None
+
+
 def split_bind(bind: str) -> tuple[str, int]:
     """Return (host, port) of `host:port` or `[ipv6]:port`."""
     match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([^:\[\]]+)):(\d{1,5})", bind)
@@ -143,7 +150,10 @@ INSECURE_HTTP = _flag("SYSMGR_INSECURE_HTTP", False)
 USES_TLS = bool(TLS_CERT_FILE) or not (is_loopback(BIND_HOST) or INSECURE_HTTP)
 TRUSTED_PROXIES = _addresses("SYSMGR_TRUSTED_PROXIES")
 LOCAL_ROOTS = _folders("SYSMGR_LOCAL_ROOTS")
+# The private key of log-ins to SSH hosts; empty = a key of its own in the data dir (upgrades/transports/ssh_key.py).
+SSH_KEY_FILE = _file("SYSMGR_SSH_KEY_FILE")
 SMTP_CA_FILE = _file("SYSMGR_SMTP_CA_FILE") or None
+PROBE_DIR = _folder("SYSMGR_PROBE_DIR") or DATA_DIR / "probes"
 TIME_ZONE = _env.str("SYSMGR_TIME_ZONE", "UTC")
 LEASE_TTL_SECONDS = _number("SYSMGR_LEASE_TTL_SECONDS", 15, 3, 3600)
 WEB_WORKERS = _number("SYSMGR_WEB_WORKERS", 2, 1, 64)

@@ -10,7 +10,8 @@ from cluster.models import Host, LeaderLease
 from sysmgr.errors import NoLeader
 
 from .backup_errors import HostTooSlow
-from .errors import HostUnreachable, StepFailed
+from .errors import StepFailed
+from .ssh_errors import unreachable
 from .transports import transport_of
 from .transports.base import Result, Unreachable
 
@@ -34,15 +35,21 @@ def ask(host: Host, step: str, name: str, seconds: float = SECONDS) -> Result:
 
     async def asked() -> Result:
         transport = transport_of(host)
-        await transport.install()
-        return await transport.run(*words, seconds=seconds - 1)
+        try:
+            async with asyncio.timeout(seconds - 1):
+                await transport.install()
+            return await transport.run(*words, seconds=max(1.0, begun + seconds - 1 - time.monotonic()))
+        except TimeoutError:
+            raise Unreachable("no script was put there in time") from None
+        finally:
+            await transport.close()
 
     try:
         result = asyncio.run(asked())
     except Unreachable as error:
         if time.monotonic() - begun >= seconds - 1:
             raise HostTooSlow(host=host.host_ip, seconds=round(seconds)) from None
-        raise HostUnreachable(host=host.host_ip, reason=str(error)) from None
+        raise unreachable(host.host_ip, error) from None
     if result.code:
         reason = result.error or f"exit {result.code}"
         raise StepFailed(step=step, host=host.host_ip, reason=reason, code=result.code)

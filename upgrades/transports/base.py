@@ -33,6 +33,38 @@ class Result:
 class Unreachable(Exception):
     """The host could not be asked, or did not answer in time: nobody knows what the step did."""
 
+    key = "unreachable"  # of the closed list of reasons (engine/reasons.py)
+
+
+class HostKeyMissing(Unreachable):
+    """No key of the host is pinned: nobody was asked."""
+
+    key = "host_key_missing"
+
+
+class HostKeyChanged(Unreachable):
+    """The host shows another key than the pinned one: nothing was run."""
+
+    key = "host_key_changed"
+
+
+class AuthenticationRefused(Unreachable):
+    """The host does not let the manager's key in: nothing was run."""
+
+    key = "authentication_refused"
+
+
+class SudoRefused(Unreachable):
+    """The host lets the manager in, but sudo does not: the step did not begin."""
+
+    key = "sudo_refused"
+
+
+class SshKeyUnusable(Unreachable):
+    """The manager's own key can't be used: no host was asked."""
+
+    key = "ssh_key_unusable"
+
 
 class Transport(Protocol):
     """One host."""

@@ -66,7 +66,7 @@ class LocalTransport:
 
     async def _converse(self, process: asyncio.subprocess.Process, stdin: Input) -> Result:
         assert process.stdin is not None and process.stdout is not None
-        feeding = asyncio.create_task(_feed(process.stdin, stdin))
+        feeding = asyncio.create_task(feed(process.stdin, stdin))
         try:
             output = b""
             while block := await process.stdout.read(65536):
@@ -89,7 +89,8 @@ async def _ended(process: asyncio.subprocess.Process) -> None:
                 pass
 
 
-async def _feed(pipe: asyncio.StreamWriter, stdin: Input) -> None:
+async def feed(pipe: asyncio.StreamWriter, stdin: Input) -> None:
+    """Write a step's input at the pace at which it is read, and close the pipe."""
     try:
         # A step may refuse before it has read everything; its exit code tells why.
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
