@@ -18,13 +18,13 @@ class ClusterAdmin(ReadOnlyAdmin[Cluster]):
 
 class HostServiceInline(ReadOnlyInline):
     model = HostService
-    fields = ["service_type", "version", "unmanaged"]
+    fields = ["service_type", "version", "unmanaged", "catch_up"]
 
 
 @admin.register(Host)
 class HostAdmin(ReadOnlyAdmin[Host]):
-    list_display = ["host_ip", "cluster", "transport", "root", "create_time"]
-    list_filter = ["cluster", "transport"]
+    list_display = ["host_ip", "cluster", "transport", "root", "labels", "maintenance", "seen_time"]
+    list_filter = ["cluster", "transport", "maintenance"]
     list_select_related = ["cluster"]
     search_fields = ["host_ip"]
     inlines = [HostServiceInline]
@@ -32,7 +32,7 @@ class HostAdmin(ReadOnlyAdmin[Host]):
 
 @admin.register(HostService)
 class HostServiceAdmin(ReadOnlyAdmin[HostService]):
-    list_display = ["host", "service_type", "version", "unmanaged"]
+    list_display = ["host", "service_type", "version", "unmanaged", "catch_up"]
     list_filter = ["service_type", "unmanaged", "host__cluster"]
     list_select_related = ["host"]
     search_fields = ["host__host_ip", "version"]

@@ -15,16 +15,18 @@ from sysmgr.api.envelope import ok, version_ok
 from sysmgr.api.fields import validated
 from sysmgr.api.idempotency import idempotent
 from sysmgr.api.paging import page_of
-from sysmgr.api.views import ApiViewSet
+from sysmgr.api.views import ApiViewSet, query_text
 from sysmgr.build import version_line
 from sysmgr.errors import InvalidInput, Problem
 
 from . import host_services, selectors, services
+from .imports import import_hosts, rows_of_csv
 from .members import leader_known, member_list
 from .serializers import (
     ClusterInput,
     ClusterNamedInput,
     ClusterUpdateInput,
+    HostImportInput,
     HostInput,
     HostNamedInput,
     HostUpdateInput,
@@ -53,6 +55,10 @@ class ClustersViewSet(ClusterViewSet):
         """List clusters by name."""
         return ok(selectors.cluster_list(page_of(self, request)))
 
+    def inspect(self, request: Any) -> Response:
+        """Show one cluster, with its gate and the probes of its services."""
+        return ok(selectors.inspect_cluster(selectors.find(self.read_cluster(request))))
+
     @idempotent
     def create(self, request: Any) -> Response:
         """Make a cluster."""
@@ -63,13 +69,18 @@ class ClustersViewSet(ClusterViewSet):
 
     @idempotent
     def update(self, request: Any) -> Response:
-        """Rename a cluster or make it the default one."""
+        """Rename a cluster, make it the default one, or change its gate and its probes.
+
+        The gate is asked before each host of a run, a service's probe before, after and while a host is watched.
+        """
         body = validated(ClusterUpdateInput, request.data)
         changed = services.update_cluster(
             self.cluster(request, request.data),
             self.gate(request).actor,
             name=body.get("name"),
             default=body.get("default", False),
+            gate=body.get("gate"),
+            probes=body.get("probes"),
             confirm_lockout=body["confirm_lockout"],
         )
         return ok(selectors.cluster_facts(changed))
@@ -89,7 +100,8 @@ class HostViewSet(ClusterViewSet):
 
     def list(self, request: Any) -> Response:
         """List a cluster's hosts by address."""
-        return ok(selectors.host_list(self.read_cluster(request), page_of(self, request)))
+        label = query_text(request.query_params.get("label", ""), "label")
+        return ok(selectors.host_list(self.read_cluster(request), page_of(self, request), label))
 
     def inspect(self, request: Any) -> Response:
         """Show one host."""
@@ -110,6 +122,19 @@ class HostViewSet(ClusterViewSet):
         cluster = self.cluster(request, request.data)
         host = host_services.update_host(cluster, body, self.gate(request).actor)
         return ok(selectors.inspect_host(cluster.pk, host.host_ip))
+
+    @idempotent
+    def import_(self, request: Any) -> Response:
+        """Add or change many hosts, each row as strict as host/create.
+
+        `csv` are the lines of a file: a header of host_ip, transport, root, services, labels, ssh_port, ssh_user,
+        ssh_sudo, host_key (services and labels separated by `;`), then a line for each host. A row for a host that is
+        there changes what it names. All rows are stored or none, but with `partial`; `dry_run` stores nothing.
+        """
+        body = validated(HostImportInput, request.data)
+        rows = body["list"] if "list" in body else rows_of_csv(body["csv"])
+        cluster, how = self.cluster(request, request.data), {key: body[key] for key in ("dry_run", "partial")}
+        return ok(import_hosts(cluster, rows, self.gate(request).actor, **how))
 
     @idempotent
     def remove(self, request: Any) -> Response:

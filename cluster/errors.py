@@ -86,6 +86,13 @@ class HostRootTaken(SysmgrError):
     next_step_cn = "请为每台主机使用独立的目录。"
 
 
+class HostsRefused(BadRequest):
+    message = "{count} of {rows} rows are refused, so nothing was stored: {problems}."
+    message_cn = "{rows} 行中有 {count} 行被拒绝，未保存任何内容：{problems_cn}。"
+    next_step = "Correct them; `dry_run` tells what each row would do, `partial` stores the others."
+    next_step_cn = "请更正这些行；`dry_run` 可查看每一行的结果，`partial` 可保存其余各行。"
+
+
 class HostRootRefused(BadRequest):
     message = "The folder can't be a host's: {reason}."
     message_cn = "该目录不能用作主机目录：{reason_cn}。"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from pathlib import Path
 
 from sysmgr import env
@@ -50,15 +51,50 @@ def remote_root(path: str) -> str:
     return path
 
 
-def refuse_taken(root: str, but: Host | None = None) -> None:
-    """Raise HostRootTaken when a folder is, holds or lies in that of another local host of any cluster. One query."""
-    others = Host.objects.filter(transport=Host.Transport.LOCAL)
-    if but is not None and but.pk is not None:
-        others = others.exclude(pk=but.pk)
-    wanted = Path(root)
-    for other, host_ip, cluster in others.values_list("root", "host_ip", "cluster__name"):
-        if _overlap(wanted, Path(other)):
-            raise HostRootTaken("root", root=root, host=host_ip, cluster=cluster)
+class Taken:
+    """The folders of all local hosts, of any cluster: none is, holds or lies in that of another."""
+
+    def __init__(self) -> None:
+        """Read them. One query."""
+        self._owners: dict[str, tuple[str, str]] = {}
+        self._above: Counter[str] = Counter()
+        rows = Host.objects.filter(transport=Host.Transport.LOCAL)
+        for root, host_ip, cluster in rows.values_list("root", "host_ip", "cluster__name"):
+            self.take(root, host_ip, cluster)
+
+    def take(self, root: str, host_ip: str, cluster: str) -> None:
+        """Note a host's folder."""
+        self._owners[root] = (host_ip, cluster)
+        self._above.update(_parents(root))
+
+    def let_go(self, root: str) -> None:
+        """Forget a folder: its host moves, or is looked at itself."""
+        if self._owners.pop(root, None):
+            self._above.subtract(_parents(root))
+
+    def move(self, before: str, root: str, host_ip: str, cluster: str) -> None:
+        """Give a host another folder (`before` is "" for a new host), or raise HostRootTaken and change nothing."""
+        owner = self._owners.get(before)
+        self.let_go(before)
+        try:
+            self._refuse(root)
+        except HostRootTaken:
+            if owner:
+                self.take(before, *owner)
+            raise
+        self.take(root, host_ip, cluster)
+
+    def _refuse(self, root: str) -> None:
+        """Raise HostRootTaken when the folder is, holds or lies in one of these."""
+        owner = next((self._owners[path] for path in [root, *_parents(root)] if path in self._owners), None)
+        if owner is None and self._above[root] > 0:
+            owner = next(who for path, who in self._owners.items() if root in _parents(path))
+        if owner is not None:
+            raise HostRootTaken("root", root=root, host=owner[0], cluster=owner[1])
+
+
+def _parents(root: str) -> list[str]:
+    return [str(path) for path in Path(root).parents]
 
 
 def _overlap(one: Path, other: Path) -> bool:

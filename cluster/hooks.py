@@ -26,6 +26,9 @@ host_holders: list[Callable[[Collection[int]], Mapping[int, str]]] = []
 host_removing: list[Callable[[Host], Mapping[str, int]]] = []
 """Refuse, or tell what goes with the host's row: a key of the answer, and how many."""
 
+ssh_public_key: list[Callable[[], str]] = []
+"""Tell the line that hosts over SSH must have in their authorized_keys; "" where there is none."""
+
 
 def held_by(hosts: Collection[int]) -> dict[int, str]:
     """Return which of these hosts are held, each with its run. One query, none for no hosts."""

@@ -18,7 +18,9 @@ from .selectors import find_host, host_facts
 from .services import locked, one_at_a_time
 
 SSH_KEYS = ("ssh_port", "ssh_user", "ssh_sudo", "host_key")
-_OWN = ("root", "labels", *SSH_KEYS)
+_NEVER_AUDITED = ("host_ip", "seen_time", "held_by", "create_time")
+IMPORTED = ("root", "labels", *SSH_KEYS)
+_OWN = (*IMPORTED, "maintenance", "maintenance_reason")
 
 
 @transaction.atomic
@@ -30,7 +32,7 @@ def create_host(wanted: Cluster, values: Mapping[str, Any], actor: Actor) -> Hos
     if Host.objects.filter(cluster=cluster, host_ip=values["host_ip"]).exists():
         raise HostExists("host_ip", host=values["host_ip"])
     host = Host(cluster=cluster, host_ip=values["host_ip"], transport=values["transport"])
-    _assign(host, values)
+    assign(host, values, folders.Taken())
     host.save(force_insert=True)
     _set_services(host, values["services"])
     emit(
@@ -51,10 +53,10 @@ def update_host(wanted: Cluster, values: Mapping[str, Any], actor: Actor) -> Hos
     """Change a host; `services` or `root` of a local one also ask it again what it runs. Nothing that differs:
     no trace. Raises HostIsHeld while a run works on it."""
     one_at_a_time()
-    host = _free(wanted, values["host_ip"])
+    host = free(wanted, values["host_ip"])
     before = _audited(host)
-    _assign(host, values)
-    host.save(update_fields=[name for name in _OWN if name in values])
+    assign(host, values, folders.Taken())
+    host.save(update_fields=_OWN)
     if "services" in values or before["root"] != host.root:
         _set_services(host, values.get("services") or [service["service_type"] for service in before["services"]])
     changes = _difference(before, _audited(host))
@@ -80,7 +82,7 @@ def remove_host(wanted: Cluster, host_ip: str, actor: Actor) -> dict[str, Any]:
     gone: dict[str, int] = {}
     for removing in hooks.host_removing:
         gone |= removing(find_host(wanted.pk, host_ip))  # what it locks comes before the host, as where runs begin
-    host = _free(wanted, host_ip)
+    host = free(wanted, host_ip)
     before = _audited(host)
     host.delete()
     told = "".join(f", {key} {count}" for key, count in gone.items())
@@ -99,8 +101,8 @@ def remove_host(wanted: Cluster, host_ip: str, actor: Actor) -> dict[str, Any]:
     return {"host_ip": host.host_ip, **gone}
 
 
-def _free(cluster: Cluster, host_ip: str) -> Host:
-    """Return the host, locked to the end of the transaction: no run can take it meanwhile."""
+def free(cluster: Cluster, host_ip: str) -> Host:
+    """Return the host, locked to the end of the transaction: no run can take it meanwhile. Raises HostIsHeld."""
     rows = Host.objects.select_for_update(of=("self",), no_key=True).select_related("cluster")
     host = rows.filter(cluster=cluster, host_ip=host_ip).first()
     if host is None:
@@ -111,20 +113,33 @@ def _free(cluster: Cluster, host_ip: str) -> Host:
     return host
 
 
-def _assign(host: Host, values: Mapping[str, Any]) -> None:
+def assign(host: Host, values: Mapping[str, Any], taken: folders.Taken) -> None:
     """Put checked values on the row; raise InvalidInput, HostRootRefused or HostRootTaken."""
     local = host.transport == Host.Transport.LOCAL
     strange = [key for key in SSH_KEYS if local and key in values]
     if strange:
         raise InvalidInput(Problem(key, "is for hosts over SSH", "仅用于 SSH 主机") for key in strange)
+    before = host.root
     for name in _OWN:
-        if name in values:
+        if name in values and name != "root":
             setattr(host, name, values[name])
+    _maintain(host, values)
     if "root" in values and local:
-        host.root = folders.local_root(values["root"])
-        folders.refuse_taken(host.root, host)
+        root = folders.local_root(values["root"])
+        taken.move(before, root, host.host_ip, host.cluster.name)
+        host.root = root
     elif "root" in values:
         host.root = folders.remote_root(values["root"])
+
+
+def _maintain(host: Host, values: Mapping[str, Any]) -> None:
+    """Hold the one rule: in maintenance with a reason, or neither."""
+    if values.get("maintenance") is False and "maintenance_reason" not in values:
+        host.maintenance_reason = ""
+    if host.maintenance and not host.maintenance_reason.strip():
+        raise InvalidInput([Problem("maintenance_reason", "is required in maintenance", "维护状态必须说明原因")])
+    if host.maintenance_reason and not host.maintenance:
+        raise InvalidInput([Problem("maintenance_reason", "is for hosts in maintenance", "仅用于维护中的主机")])
 
 
 def _set_services(host: Host, wanted: Sequence[str]) -> None:
@@ -132,16 +147,22 @@ def _set_services(host: Host, wanted: Sequence[str]) -> None:
     host.services.exclude(service_type__in=wanted).delete()
     for service in wanted:
         if host.transport == Host.Transport.LOCAL:
-            version = folders.running_version(host.root, service)
-            facts = {"version": version, "unmanaged": not version}
+            version, unmanaged = version_facts(host, service)
+            facts = {"version": version, "unmanaged": unmanaged}
             HostService.objects.update_or_create(host=host, service_type=service, defaults=facts)
         else:
             HostService.objects.get_or_create(host=host, service_type=service, defaults={"unmanaged": True})
 
 
+def version_facts(host: Host, service: str) -> tuple[str, bool]:
+    """Return version and `unmanaged` of a service that nobody asked the host about yet; a local one is asked now."""
+    version = folders.running_version(host.root, service) if host.transport == Host.Transport.LOCAL else ""
+    return version, not version
+
+
 def _audited(host: Host) -> dict[str, Any]:
     facts = host_facts(Host.objects.get(pk=host.pk), {})
-    return {key: value for key, value in facts.items() if key not in ("host_ip", "held_by", "create_time")}
+    return {key: value for key, value in facts.items() if key not in _NEVER_AUDITED}
 
 
 def _difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dict[str, Any]]:

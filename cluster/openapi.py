@@ -7,11 +7,11 @@ from typing import Any
 from rest_framework import serializers
 
 from sysmgr.api import schema
-from sysmgr.api.schema import Answer, describe, moment, refine, string, strings, whole
+from sysmgr.api.schema import Answer, by_name, describe, moment, refine, string, strings, whole
 from sysmgr.events.errors import AlertNotFound
 from sysmgr.events.models import Event
 
-from . import errors
+from . import errors, imports
 from .alerts import AcknowledgeInput
 from .models import Host, ServiceType
 from .serializers import (
@@ -19,6 +19,7 @@ from .serializers import (
     ClusterNamedInput,
     ClusterUpdateInput,
     HostFieldsInput,
+    HostImportInput,
     HostInput,
     HostNamedInput,
     HostUpdateInput,
@@ -49,12 +50,20 @@ class ClusterFacts(Answer):
     create_time = moment()
 
 
+class ClusterWithProbes(ClusterFacts):
+    """A cluster with its gate ({} is none) and the probe of each service that has one, as cluster/update took them."""
+
+    gate = serializers.DictField()
+    probes = by_name(serializers.DictField())
+
+
 class HostService(Answer):
     """A service of a host and the version that it is known to run."""
 
     service_type = serializers.ChoiceField(ServiceType.values)
     version = string()
     unmanaged = serializers.BooleanField()
+    catch_up = string(help_text="The version that a run brought to others while it left this host out, or empty.")
 
 
 class HostFacts(Answer):
@@ -69,8 +78,40 @@ class HostFacts(Answer):
     ssh_user = string()
     ssh_sudo = serializers.BooleanField()
     host_key = string()
+    maintenance = serializers.BooleanField()
+    maintenance_reason = string()
+    seen_time = moment(allow_null=True)
     held_by = string()
     create_time = moment()
+
+
+class Hosts(Answer):
+    """A page of hosts; `ssh_public_key` is the manager's own, for authorized_keys on hosts over SSH."""
+
+    total_count = whole()
+    ssh_public_key = string()
+    list: Any = HostFacts(many=True)
+
+
+class ImportedRow(Answer):
+    """What became of one row of an import, counted from 1."""
+
+    row = whole()
+    host_ip = string()
+    outcome = serializers.ChoiceField([imports.CREATED, imports.UPDATED, imports.UNCHANGED, imports.REFUSED])
+    message = string()
+    message_cn = string()
+
+
+class Imported(Answer):
+    """What an import did or, as a dry run, would do."""
+
+    stored = serializers.BooleanField()
+    created = whole()
+    updated = whole()
+    unchanged = whole()
+    refused = whole()
+    list: Any = ImportedRow(many=True)
 
 
 class HostRemoved(Answer):
@@ -117,16 +158,19 @@ describe("version", answer=Version, envelope="version", cluster=False)
 describe("member/list", answer=Members, cluster=False)
 
 describe("cluster/list", answer=ClusterFacts, many=True, query=[*schema.paging(), NAME], cluster=False)
+describe("cluster/inspect", answer=ClusterWithProbes, errors=[errors.ClusterNotFound])
 CLUSTER_ERRORS = schema.errors_of(errors, "Cluster")
 describe("cluster/create", request=ClusterInput, answer=ClusterFacts, errors=CLUSTER_ERRORS, cluster=False)
 describe("cluster/update", request=ClusterUpdateInput, answer=ClusterFacts, errors=CLUSTER_ERRORS)
 describe("cluster/remove", request=ClusterNamedInput, errors=CLUSTER_ERRORS)
 
 HOST_ERRORS = schema.errors_of(errors, "Host")
-describe("host/list", answer=HostFacts, many=True, query=[*schema.paging(), NAME])
+LABEL = schema.text("label", "Only hosts with this label.")
+describe("host/list", answer=Hosts, query=[*schema.paging(), NAME, LABEL])
 describe("host/inspect", answer=HostFacts, query=[HOST], errors=[errors.HostNotFound])
 describe("host/create", request=HostInput, answer=HostFacts, errors=HOST_ERRORS)
 describe("host/update", request=HostUpdateInput, answer=HostFacts, errors=HOST_ERRORS)
+describe("host/import", request=HostImportInput, answer=Imported, errors=[errors.HostsRefused, errors.ClusterNotFound])
 describe("host/remove", request=HostNamedInput, answer=HostRemoved, errors=HOST_ERRORS)
 
 STATE = schema.text("state", "Only those in this state.", enum=["open", "closed"])

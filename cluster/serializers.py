@@ -20,8 +20,11 @@ from sysmgr.api.fields import (
 from sysmgr.errors import bilingual
 
 from .models import Host, ServiceType
+from .probes import GateInput, ProbesInput, kept
 
 MOST_LABELS = 32
+MOST_ROWS = 5_000  # hosts of one import
+MOST_LINE = 2_048
 _SSH_USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*\$?")
 _HOST_KEY = re.compile(r"[a-z0-9@.-]+ [A-Za-z0-9+/]+={0,2}( [^ ].*)?")
 
@@ -65,11 +68,21 @@ class ClusterInput(StrictSerializer):
 
 
 class ClusterUpdateInput(ClusterInput):
-    """`cluster/update`."""
+    """`cluster/update`; a null or empty gate or probe is none."""
 
     name = StrictCharField(max_length=64, required=False)
     default = StrictBooleanField(required=False)
+    gate = GateInput(required=False, allow_null=True)
+    probes = ProbesInput(required=False, allow_null=True)
     cluster_uuid = StrictUUIDField(required=False)
+
+    def validate_gate(self, value: dict[str, Any] | None) -> dict[str, Any]:
+        """Return it as it is stored."""
+        return dict(value or {})
+
+    def validate_probes(self, value: dict[str, Any] | None) -> dict[str, Any]:
+        """Return them as they are stored."""
+        return kept(value)
 
     def validate_default(self, value: bool) -> bool:
         """There is always one default cluster: another one takes its place."""
@@ -140,7 +153,47 @@ class HostInput(HostFieldsInput):
 
 
 class HostUpdateInput(HostFieldsInput):
-    """`host/update`: `host_ip` names the host, the rest is changed."""
+    """`host/update`: `host_ip` names the host, the rest is changed. Maintenance needs a reason; its end clears it."""
 
     root = StrictCharField(required=False)  # type: ignore[assignment]
     services = _services(required=False)
+    maintenance = StrictBooleanField(required=False)
+    maintenance_reason = StrictCharField(required=False, allow_blank=True)
+
+
+class HostRowInput(HostInput):
+    """One row of `host/import`; all rows are for the cluster that the call names."""
+
+    cluster_uuid = None  # type: ignore[assignment]  # takes the field away
+
+
+class HostRows(StrictListField):
+    """A list whose items are checked one by one later, so that a bad one refuses only itself."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"child": HostRowInput(), "allow_empty": False, "max_length": MOST_ROWS, **kwargs})
+
+    def run_child_validation(self, data: Any) -> Any:
+        """Return the items as they came."""
+        return data
+
+
+class HostImportInput(StrictSerializer):
+    """`host/import`: `list`, objects as host/create takes them; or `csv`, the lines of a file, its header first."""
+
+    list: Any = HostRows(required=False)
+    csv = StrictListField(
+        child=StrictCharField(max_length=MOST_LINE, allow_blank=True),
+        required=False,
+        allow_empty=False,
+        max_length=MOST_ROWS + 1,
+    )
+    dry_run = StrictBooleanField(default=False)
+    partial = StrictBooleanField(default=False)  # type: ignore[assignment]  # a field; the stubs take it for the property
+    cluster_uuid = StrictUUIDField(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Exactly one of the two forms."""
+        if ("list" in attrs) == ("csv" in attrs):
+            raise serializers.ValidationError({"list": [bilingual("or csv: exactly one", "与 csv 必须且只能给出其一")]})
+        return attrs

@@ -70,16 +70,26 @@ def create_cluster(name: str, actor: Actor, *, confirm_lockout: bool = False) ->
 
 @transaction.atomic
 def update_cluster(
-    wanted: Cluster, actor: Actor, *, name: str | None = None, default: bool = False, confirm_lockout: bool = False
+    wanted: Cluster,
+    actor: Actor,
+    *,
+    name: str | None = None,
+    default: bool = False,
+    gate: dict[str, Any] | None = None,
+    probes: dict[str, Any] | None = None,
+    confirm_lockout: bool = False,
 ) -> Cluster:
-    """Rename a cluster, or make it the default one; what is so already leaves no trace."""
+    """Rename a cluster, make it the default one, or change how it is asked whether it is well (`{}`: not at all; None
+    keeps what there is); what is so already leaves no trace. A run asks the new gate before its next host."""
     one_at_a_time()
     if default:
         lock_all()
     cluster = locked(wanted.pk)
     before = cluster.name
     renames, moves = name is not None and name != before, default and not cluster.default
-    if not (renames or moves):
+    asked = {key: value for key, value in (("gate", gate), ("probes", probes)) if value is not None}
+    asked = {key: value for key, value in asked.items() if value != getattr(cluster, key)}
+    if not (renames or moves or asked):
         return cluster
     if name is not None and renames:
         _refuse_name(name)
@@ -95,7 +105,9 @@ def update_cluster(
             f"{actor.user_name} 将集群 {before} 重命名为 {name}",
             cluster_uuid=cluster.pk,
         )
-    changes = {"name": (before, name)} if renames else {}
+    changes: dict[str, tuple[Any, Any]] = {"name": (before, name)} if renames else {}
+    if asked:
+        changes |= _ask_otherwise(cluster, asked, actor)
     record(actor, "cluster.update", f"cluster {cluster.pk}", changes=_changes(changes, moves))
     return cluster
 
@@ -152,6 +164,23 @@ def _make_default(cluster: Cluster, actor: Actor, confirm_lockout: bool) -> None
         cluster_uuid=cluster.pk,
         severity="warning",
     )
+
+
+def _ask_otherwise(cluster: Cluster, asked: dict[str, Any], actor: Actor) -> dict[str, tuple[Any, Any]]:
+    """Store another gate or other probes; return what changed."""
+    changes = {key: (getattr(cluster, key), value) for key, value in asked.items()}
+    for key, value in asked.items():
+        setattr(cluster, key, value)
+    cluster.save(update_fields=list(asked))
+    what = " and ".join(asked)
+    emit(
+        "cluster.probes_changed",
+        cluster.pk,
+        f"{actor.user_name} changed the {what} of {cluster}",
+        f"{actor.user_name} 更改了 {cluster} 的 {what}",
+        cluster_uuid=cluster.pk,
+    )
+    return changes
 
 
 def _changes(values: dict[str, tuple[Any, Any]], becomes_default: bool) -> list[dict[str, Any]]:

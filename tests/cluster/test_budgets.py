@@ -12,7 +12,9 @@ from tests.cluster.calls import get
 
 BUDGETS = {
     "cluster/list": 3,  # gate · count · page
+    "cluster/inspect": 2,  # gate · cluster
     "host/list?page_size=1000": 5,  # gate · page · services · holds · count
+    "host/list?page_size=1000&label=all": 6,  # gate · labels · page · services · holds · count
     "host/inspect?host_ip=10.0.0.0": 4,  # gate · host · services · hold
 }
 
@@ -21,7 +23,8 @@ BUDGETS = {
 def hosts(request: pytest.FixtureRequest, cluster: Cluster) -> int:
     """So many hosts with three services each."""
     made = Host.objects.bulk_create(
-        Host(cluster=cluster, host_ip=f"10.0.{n // 250}.{n % 250}", root="/srv") for n in range(request.param)
+        Host(cluster=cluster, host_ip=f"10.0.{n // 250}.{n % 250}", root="/srv", labels=["all"])
+        for n in range(request.param)
     )
     HostService.objects.bulk_create(
         HostService(host=host, service_type=service, version="1.3")

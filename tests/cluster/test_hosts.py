@@ -50,17 +50,20 @@ def test_a_folder_becomes_a_host_and_says_what_it_runs(api: Client, roots: Path)
         "ssh_user",
         "ssh_sudo",
         "host_key",
+        "maintenance",
+        "maintenance_reason",
+        "seen_time",
         "held_by",
         "create_time",
     ]
     assert host["services"] == [
-        {"service_type": "cloud", "version": "1.4.rc2", "unmanaged": False},
-        {"service_type": "compute", "version": "", "unmanaged": True},
-        {"service_type": "storage", "version": "1.3", "unmanaged": False},
+        {"service_type": "cloud", "version": "1.4.rc2", "unmanaged": False, "catch_up": ""},
+        {"service_type": "compute", "version": "", "unmanaged": True, "catch_up": ""},
+        {"service_type": "storage", "version": "1.3", "unmanaged": False, "catch_up": ""},
     ]
     assert (host["labels"], host["held_by"], host["root"]) == (["rack 1"], "", str(root))
     assert get(api, "host/inspect?host_ip=192.0.2.1").json()["data"] == host
-    assert get(api, "host/list").json()["data"] == {"total_count": 1, "list": [host]}
+    assert get(api, "host/list").json()["data"]["list"] == [host]
     (listed,) = get(api, "upgrade_package/list").json()["data"]["list"]
     assert list(listed["type_version"].items()) == [("cloud", "1.4.rc2"), ("compute", ""), ("storage", "1.3")]
     assert Event.objects.filter(kind="host.created").count() == 1
@@ -95,7 +98,7 @@ def test_a_host_over_ssh_is_stored_and_its_services_are_unmanaged(api: Client, c
     }
     host = post(api, "host/create", body).json()["data"]
     assert {key: host[key] for key in body if key != "services"} == {k: v for k, v in body.items() if k != "services"}
-    assert host["services"] == [{"service_type": "compute", "version": "", "unmanaged": True}]
+    assert host["services"] == [{"service_type": "compute", "version": "", "unmanaged": True, "catch_up": ""}]
     changed = post(api, "host/update", {"host_ip": "2001:db8::1", "ssh_port": 22, "services": ["compute", "cloud"]})
     assert changed.json()["data"]["ssh_port"] == 22
     assert [row["service_type"] for row in changed.json()["data"]["services"]] == ["cloud", "compute"]
@@ -209,7 +212,7 @@ def test_update_changes_what_is_named_and_asks_the_host_again(api: Client, roots
         "labels": ["x"],
     }
     changed = post(api, "host/update", {"host_ip": "192.0.2.1", "services": ["storage"]}).json()["data"]
-    assert changed["services"] == [{"service_type": "storage", "version": "2.0", "unmanaged": False}]
+    assert changed["services"] == [{"service_type": "storage", "version": "2.0", "unmanaged": False, "catch_up": ""}]
     row = AuditRow.objects.order_by("-seq")[0]
     assert (row.action, [entry["path"] for entry in row.changes]) == ("host.update", ["services"])
     assert told(post(api, "host/update", {"host_ip": "192.0.2.9"})) == (404, 2002, "host_ip")
