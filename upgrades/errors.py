@@ -205,12 +205,13 @@ class PlanChanged(SysmgrError):
 class ThresholdReached(SysmgrError):
     scode = 4053
     status = 409
-    message = "{count} of {all} host services failed: no further one is begun, and the run pauses."
-    message_cn = "{all} 个主机服务中有 {count} 个失败：不再开始新的项目，任务已暂停。"
+    message = "{count} of {all} host services failed: no further one is begun."
+    message_cn = "{all} 个主机服务中有 {count} 个失败：不再开始新的项目。"
     next_step = (
-        "Each item says why. Mend it and call upgrade/retry, or go on with the rest by upgrade/resume, or end it by "
-        "upgrade/cancel."
+        "Each item says why. A paused run: mend it and call upgrade/retry, or go on with the rest by upgrade/resume, "
+        "or end it by upgrade/cancel. A failed one is taken back by the run that rollback_uuid names."
     )
     next_step_cn = (
-        "每一项说明了原因。请修复后调用 upgrade/retry，或用 upgrade/resume 继续其余项目，或用 upgrade/cancel 结束任务。"
+        "每一项说明了原因。任务暂停时：修复后调用 upgrade/retry，或用 upgrade/resume 继续其余项目，或用 upgrade/cancel "
+        "结束任务。任务失败时：由 rollback_uuid 所指任务回退。"
     )

@@ -7,9 +7,11 @@ from typing import Any
 
 from django.utils import timezone
 
+from sysmgr.errors import SysmgrError
 from sysmgr.events.services import emit
 
-from .models import HostHold, UpgradeItem, UpgradeRun
+from .errors import ItemsFailed
+from .models import HostHold, UpgradeItem, UpgradePackage, UpgradeRun
 
 State = UpgradeItem.State
 
@@ -43,21 +45,59 @@ def move(run: UpgradeRun, expected: str, told: dict[str, Any]) -> bool:
     return True
 
 
+def said(error: SysmgrError) -> dict[str, Any]:
+    """Return the columns that keep an error's code and texts."""
+    return {"scode": error.scode, "message": error.text[:1024], "message_cn": error.text_cn[:1024]}
+
+
+def end(run: UpgradeRun, fatal: SysmgrError | None, counts: Mapping[str, int]) -> None:
+    """Write how a run ends of which nothing is under way: `fatal` stopped it, or its items' states decide."""
+    failed, error = failures(counts), fatal
+    if fatal is None and failed:
+        error = ItemsFailed(count=failed, all=sum(counts.values()))
+    told: dict[str, Any] = {
+        "state": UpgradeRun.State.SUCCEEDED,
+        "error": "",
+        "scode": 0,
+        "message": "",
+        "message_cn": "",
+    }
+    left_out = counts.get(State.SKIPPED, 0)
+    not_done = counts.get(State.PENDING, 0) + left_out
+    if fatal is None and run.state == UpgradeRun.State.CANCELLING and not_done:
+        told |= cancelled(counts)
+    elif error is not None:
+        told |= {"state": UpgradeRun.State.FAILED, "error": error.name(), **said(error)}
+    elif left_out and not counts.get(State.COMMITTED, 0):
+        told |= cancelled(counts)  # every host was left out: nothing succeeded
+    elif left_out:
+        told["message"] = f"{left_out} of {sum(counts.values())} host services were left out."
+        told["message_cn"] = f"{sum(counts.values())} 个主机服务中有 {left_out} 个被跳过。"
+    move(run, run.state, {**told, "paused_by": "", "end_time": timezone.now()})
+    if run.state == UpgradeRun.State.SUCCEEDED:
+        used = run.items.filter(state=State.COMMITTED).values("package")
+        UpgradePackage.objects.filter(pk__in=used).update(update_time=run.end_time)
+
+
 def let_go(run: UpgradeRun) -> None:
     """Skip what was not begun, and free the hosts."""
-    run.items.filter(state=State.PENDING).update(state=State.SKIPPED, update_time=timezone.now())
+    now = timezone.now()
+    run.items.filter(state=State.PENDING).update(state=State.SKIPPED, update_time=now, end_time=now)
     HostHold.objects.filter(run=run).delete()
 
 
 def announce(run: UpgradeRun, who: str = "", *, severity: str = "info") -> None:
     """Append the event of the state that the run is in now; `who` asked for it."""
     by, by_cn = (f" by {who}", f"（{who}）") if who else ("", "")
-    said, said_cn = (f": {run.message}", f"：{run.message_cn}") if run.message else ("", "")
+    tells, tells_cn = (f": {run.message}", f"：{run.message_cn}") if run.message else ("", "")
+    waived = "; ".join(f"{one['host_ip']} {one['check']} ({one['reason']})" for one in run.options.get("waive", ()))
+    if waived:
+        tells, tells_cn = f"{tells} Waived: {waived[:512]}.", f"{tells_cn} 已豁免：{waived[:512]}。"
     emit(
         f"upgrade.{run.state}",
         run.pk,
-        f"upgrade {run.pk}: {run.state}{by}{said}",
-        f"升级 {run.pk}：{run.state}{by_cn}{said_cn}",
+        f"upgrade {run.pk}: {run.state}{by}{tells}",
+        f"升级 {run.pk}：{run.state}{by_cn}{tells_cn}",
         severity=severity,
         cluster_uuid=run.cluster_id,
         run_kind=run.kind,

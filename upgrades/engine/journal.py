@@ -15,7 +15,10 @@ from cluster.models import HostService, LeaderLease
 from sysmgr.errors import SysmgrError
 from sysmgr.events.models import Event
 from sysmgr.events.services import emit_all, event
-from upgrades.models import Backup, UpgradeItem, UpgradeRun
+from upgrades.models import Backup, StepLog, UpgradeItem, UpgradeRun
+from upgrades.versions import parsed
+
+from .reasons import of, told_of
 
 State = UpgradeItem.State
 
@@ -36,15 +39,15 @@ class Move(NamedTuple):
         if self.state in UpgradeItem.ENDED:
             told["end_time"] = now
         if self.state == State.COMMITTED:
-            told |= {"scode": 0, "message": "", "message_cn": ""}  # an earlier leader may have begun to give it up
+            told |= UpgradeItem.UNTOLD  # an earlier leader may have begun to give it up
         if self.error is not None:
-            error = self.error
-            told |= {"scode": error.scode, "message": error.text[:1024], "message_cn": error.text_cn[:1024]}
+            told |= told_of(self.error)
         return told
 
     def event(self) -> Event:
         """Return the event that tells it, unsaved."""
         item = self.item
+        why = {"reason": of(self.error).key} if self.error else {}
         return event(
             f"upgrade.item.{self.state}",
             item.run_id,
@@ -54,7 +57,7 @@ class Move(NamedTuple):
             cluster_uuid=item.run.cluster_id,
             host_ip=item.host_ip,
             service_type=item.service_type,
-            **self.facts,
+            **{**why, **self.facts},
         )
 
 
@@ -63,6 +66,7 @@ class Journal:
 
     def __init__(self, term: int) -> None:
         self.term = term
+        self.logs: list[StepLog] = []  # what the next items are written with
 
     def _hold_term(self) -> None:
         """Lock the lease row to the commit: no other leader can take over inside this transaction."""
@@ -74,8 +78,8 @@ class Journal:
         self.items([Move(item, state, error)])
 
     def items(self, moves: Sequence[Move]) -> None:
-        """Move items together, and note what the hosts of the committed ones run: one transaction, in which the
-        number of queries grows with the kinds of moves, not with the items."""
+        """Move items together, and note what the hosts of the committed ones run, and `logs`: one transaction, in which
+        the number of queries grows with the kinds of moves, not with the items."""
         now = timezone.now()
         told = [move.told(now) for move in moves]
         with transaction.atomic():
@@ -83,9 +87,19 @@ class Journal:
             _update(moves, told)
             _note_versions([move.item for move in moves if move.state == State.COMMITTED])
             emit_all(move.event() for move in moves)
+            StepLog.objects.bulk_create(self.logs)
+        self.logs = []
         for move, values in zip(moves, told, strict=True):
             for name, value in values.items():
                 setattr(move.item, name, value)
+
+    @transaction.atomic
+    def watched(self, logs: Sequence[StepLog], moved: Sequence[UpgradeItem]) -> None:
+        """Note what steps said, and how much of their payloads was sent. At most one query each."""
+        self._hold_term()
+        StepLog.objects.bulk_create(logs)
+        if moved:
+            UpgradeItem.objects.bulk_update(moved, ["sent", "payload_bytes"])
 
     @transaction.atomic
     def backup_complete(self, backup: Backup, answer: dict[str, str]) -> None:
@@ -115,4 +129,9 @@ def _note_versions(items: Sequence[UpgradeItem]) -> None:
     for item in items:
         alike[item.service_type, item.to_version].append(item.host_id)
     for (service, version), hosts in alike.items():
-        HostService.objects.filter(host__in=hosts, service_type=service).update(version=version)
+        rows = HostService.objects.filter(host__in=hosts, service_type=service)
+        rows.update(version=version)
+        marked = rows.exclude(catch_up="").values_list("pk", "catch_up")
+        caught_up = [pk for pk, missed in marked if parsed(missed) <= parsed(version)]
+        if caught_up:
+            HostService.objects.filter(pk__in=caught_up).update(catch_up="")

@@ -2,42 +2,48 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from upgrades import agent
-from upgrades.errors import PrecheckFailed
 from upgrades.models import UpgradeItem
 from upgrades.transports.base import Result
 
 SPARE_KB = 10 * 1024
 
 
-def check(item: UpgradeItem, payload_kb: int, found: Result) -> None:
-    """Raise PrecheckFailed, naming the check, when the host that answered `found` can't take this item.
+class Finding(NamedTuple):
+    """A check that a host does not pass, and why."""
 
-    Checks, in this order: protocol, tools, writable, managed, version, disk_space.
-    """
+    check: str
+    reason: str
+
+
+def check(item: UpgradeItem, payload_kb: int, found: Result) -> list[Finding]:
+    """Return which checks the host that answered `found` does not pass for this item, in the order
+    protocol, tools, writable, managed, version, disk_space."""
+    return list(_findings(item, payload_kb, found))
+
+
+def _findings(item: UpgradeItem, payload_kb: int, found: Result) -> Iterator[Finding]:
     lines = [line.split(" ") for line in found.output.splitlines()]
-
-    def refuse(name: str, reason: str) -> NoReturn:
-        raise PrecheckFailed(check=name, host=item.host_ip, reason=reason)
-
     if ["protocol", str(agent.PROTOCOL)] not in lines:
-        refuse("protocol", "the host's script speaks another protocol")
+        yield Finding("protocol", "the host's script speaks another protocol")
+        return  # what it says may mean something else
     missing = [line[1] for line in lines if line[0] == "missing"]
     if missing:
-        refuse("tools", f"{', '.join(missing)} can't be found")
+        yield Finding("tools", f"{', '.join(missing)} can't be found")
     if ["writable", "yes"] not in lines:
-        refuse("writable", "the host's folder can't be written")
+        yield Finding("writable", "the host's folder can't be written")
     versions = {line[1]: line[2] for line in lines if line[0] == "service"}
     version = versions.get(item.service_type, "-")
     if version == "-":
-        refuse("managed", f"{item.service_type} has no `current` that points at a release")
-    if version not in (item.from_version, item.to_version):
-        refuse("version", f"the host runs {version}, not {item.from_version}")
+        yield Finding("managed", f"{item.service_type} has no `current` that points at a release")
+    elif version not in (item.from_version, item.to_version):
+        yield Finding("version", f"the host runs {version}, not {item.from_version}")
     release = {line[1]: int(line[2]) for line in lines if line[0] == "release_kb"}
     free = next((int(line[1]) for line in lines if line[0] == "free_kb"), 0)
     # The payload is there twice (pushed, staged), and so is the old release (backup, read back).
     needed = 2 * payload_kb + 2 * release.get(item.service_type, 0) + SPARE_KB
     if free < needed:
-        refuse("disk_space", f"{free} KiB are free, {needed} KiB are needed")
+        yield Finding("disk_space", f"{free} KiB are free, {needed} KiB are needed")

@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
 
+from cluster.leader import step_above
 from sysmgr.audit.services import SYSTEM, record
 from sysmgr.errors import SysmgrError
-from upgrades import limits, resting
-from upgrades.errors import ItemsFailed, ThresholdReached
-from upgrades.models import UpgradeItem, UpgradePackage, UpgradeRun
+from sysmgr.events.models import Event
+from sysmgr.events.services import emit
+from upgrades import limits, resting, rollbacks
+from upgrades.errors import ThresholdReached
+from upgrades.models import UpgradeItem, UpgradeRun
 
 from .journal import Journal
 
 State = UpgradeRun.State
-_LOOKED_AT = ("state", "paused_by", "prechecked", "forgiven")
+_LOOKED_AT = ("state", "paused_by", "prechecked", "forgiven", "options", "scode", "message", "message_cn")
+
+_HAND_OVER = (
+    "the leader's own host {host} is next: the lead is handed over, and another manager goes on",
+    "即将升级主节点自身所在主机 {host}：主节点已移交，由另一管理节点继续",
+)
+_OWN_HOST = (
+    "the leader's own host {host} is next: if the manager stops there, it goes on when it is back",
+    "即将升级主节点自身所在主机 {host}：若管理进程因此停止，恢复后将继续",
+)
 
 
 class RunJournal(Journal):
@@ -38,14 +50,47 @@ class RunJournal(Journal):
         """Note that all hosts passed; the run goes on, unless an operator wants it to rest."""
         self._hold_term()
         UpgradeRun.objects.filter(pk=run.pk).update(prechecked=True)
+        # What held an item up in an earlier try does not any more.
+        run.items.filter(state__in=UpgradeItem.NOT_BEGUN).exclude(scode=0).update(**UpgradeItem.UNTOLD)
         self._move(run, State.PRECHECKING, {"state": State.RUNNING, "prechecked": True})
 
     @transaction.atomic
-    def too_many(self, run: UpgradeRun) -> None:
-        """Begin to pause a run in which too many items failed."""
+    def rest(
+        self, run: UpgradeRun, paused_by: str, error: SysmgrError | None = None, points: Sequence[str] = ()
+    ) -> None:
+        """Begin to pause a run; `error` says why, `points` are the pause points at which it pauses only once. A run
+        that somebody else let rest already stays so, but for a reboot: only resuming brings that host further."""
         self._hold_term()
-        told = {"state": State.PAUSING, "paused_by": UpgradeRun.PausedBy.THRESHOLD}
-        self._move(run, State.RUNNING, told, severity="warning")
+        locked = UpgradeRun.objects.select_for_update().get(pk=run.pk)
+        reboot = paused_by == UpgradeRun.PausedBy.REBOOT and locked.state == State.PAUSING
+        if locked.state not in (State.PRECHECKING, State.RUNNING) and not reboot:
+            self.look(run)
+            return
+        told = {"state": State.PAUSING, "paused_by": paused_by, **(resting.said(error) if error else {})}
+        if points:
+            passed = [*locked.options.get("paused_after", []), *points]
+            message = f"Paused after {', '.join(points)}."
+            told |= {"message": message, "message_cn": f"已在 {', '.join(points)} 之后暂停。"}
+            told["options"] = {**locked.options, "paused_after": passed}
+        self._move(run, locked.state, told, severity="warning")
+
+    @transaction.atomic
+    def own_host(self, run: UpgradeRun, host_ip: str, others: bool) -> bool:
+        """Tell that the leader's own host is next. Where `others` are ready to lead, give the lease up, once for a
+        host and run, and return True: the next leader goes on. Else this one does: from the host's marks, should it
+        stop there."""
+        self._hold_term()
+        told = Event.objects.filter(subject=run.pk, kind="upgrade.hand_over", data__host_ip=host_ip)
+        if others and not told.exists() and step_above(self.term, self.term):
+            self._tell(run, "upgrade.hand_over", host_ip, *_HAND_OVER)
+            record(SYSTEM, "leader.hand_over", f"host {host_ip}")
+            return True
+        self._tell(run, "upgrade.own_host", host_ip, *_OWN_HOST)
+        return False
+
+    def _tell(self, run: UpgradeRun, kind: str, host_ip: str, english: str, chinese: str) -> None:
+        texts = english.format(host=host_ip), chinese.format(host=host_ip)
+        emit(kind, run.pk, *texts, cluster_uuid=run.cluster_id, host_ip=host_ip)
 
     def _move(self, run: UpgradeRun, expected: str, told: dict[str, Any], severity: str = "info") -> None:
         if resting.move(run, expected, told):
@@ -62,45 +107,36 @@ class RunJournal(Journal):
         for name in _LOOKED_AT:
             setattr(run, name, getattr(locked, name))
         counts = Counter(run.items.values_list("state", flat=True))
-        pushed = counts[UpgradeItem.State.PUSHING]
-        left = pushed + counts[UpgradeItem.State.PENDING]
-        if fatal is not None or not left:
+        waiting, pushed = counts[UpgradeItem.State.PENDING], counts[UpgradeItem.State.PUSHING]
+        # Only a host that must be rebooted leaves something under way here.
+        under_way = sum(counts[state] for state in UpgradeItem.UNDER_WAY)
+        if not under_way and (fatal is not None or not (waiting or pushed)):
             self._end(run, fatal, counts)
         elif run.state == State.PAUSING:
             self._pause(run, counts)
-        elif run.state == State.CANCELLING and not pushed:
+        elif run.state == State.CANCELLING and not pushed and not under_way:
             self._end(run, None, counts)
 
     def _pause(self, run: UpgradeRun, counts: Counter[str]) -> None:
         told: dict[str, Any] = {"state": State.PAUSED}
         failed, all_ = resting.failures(counts), counts.total()
-        if failed - run.forgiven >= limits.threshold(run.options, all_):
+        reboot = run.paused_by == UpgradeRun.PausedBy.REBOOT
+        if not reboot and failed - run.forgiven >= limits.threshold(run.options, all_):
             # Also where an operator asked first: resuming must pass over these failures.
-            told |= {"paused_by": UpgradeRun.PausedBy.THRESHOLD, **_said(ThresholdReached(count=failed, all=all_))}
+            told |= {
+                "paused_by": UpgradeRun.PausedBy.THRESHOLD,
+                **resting.said(ThresholdReached(count=failed, all=all_)),
+            }
         resting.move(run, State.PAUSING, told)
         resting.announce(run, severity="warning")
         record(SYSTEM, "upgrade.pause", f"run {run.pk}", result=run.paused_by)
 
     def _end(self, run: UpgradeRun, fatal: SysmgrError | None, counts: Counter[str]) -> None:
-        """End a run: what was not begun is skipped, the hosts are let go."""
-        failed = resting.failures(counts)
-        error = fatal
-        if fatal is None and failed:
-            error = ItemsFailed(count=failed, all=counts.total())
-        told: dict[str, Any] = {"state": State.SUCCEEDED, "error": "", "scode": 0, "message": "", "message_cn": ""}
-        not_done = (UpgradeItem.State.PENDING, UpgradeItem.State.SKIPPED)
-        if fatal is None and run.state == State.CANCELLING and any(counts[state] for state in not_done):
-            told |= resting.cancelled(counts)
-        elif error is not None:
-            told |= {"state": State.FAILED, "error": error.name(), **_said(error)}
-        resting.move(run, run.state, {**told, "paused_by": "", "end_time": timezone.now()})
-        if run.state == State.SUCCEEDED:
-            used = run.items.filter(state=UpgradeItem.State.COMMITTED).values("package")
-            UpgradePackage.objects.filter(pk__in=used).update(update_time=run.end_time)
+        """End a run: what was not begun is skipped, the hosts are let go; at a threshold that rolls back, what was
+        committed goes over to the run that takes it back, in the same transaction."""
+        resting.end(run, fatal, counts)
+        if isinstance(fatal, ThresholdReached):
+            rollbacks.take_over(run)
         resting.let_go(run)
         resting.announce(run, severity="error" if run.state == State.FAILED else "info")
         record(SYSTEM, "upgrade.end", f"run {run.pk}", result=run.state)
-
-
-def _said(error: SysmgrError) -> dict[str, Any]:
-    return {"scode": error.scode, "message": error.text[:1024], "message_cn": error.text_cn[:1024]}

@@ -30,7 +30,9 @@ def _source(item: UpgradeItem) -> list[str]:
     if item.run.kind != UpgradeRun.Kind.BACKUP:
         backup = item.source
         if backup is None or backup.remove_time is not None:  # a run that is tried again may come too late
-            raise StepFailed(step="spec", host=item.host_ip, reason="the backup is there no more", code=USAGE)
+            raise StepFailed(
+                step="spec", host=item.host_ip, reason="the backup is there no more", code=USAGE, key="backup_gone"
+            )
         lines.append(f"restore {backup.package_name} {backup.sha256}")
         lines += [f"made_by {backup.task}"] if backup.task else []
     last = last_change(item.host_id, item.service_type)

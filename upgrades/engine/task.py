@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,27 +12,31 @@ from asgiref.sync import sync_to_async
 
 from sysmgr.errors import SysmgrError
 from upgrades.errors import HostUnreachable, StepFailed, Unproven
+from upgrades.health.errors import UndrainFailed
 from upgrades.models import UpgradeItem, UpgradeRun
 from upgrades.package.errors import PackageDigestWrong, PackageNotWritten
 from upgrades.package.manifest import Manifest
 from upgrades.package.unpack import payload_tar
-from upgrades.transports.base import Input, Result, Transport, Unreachable
+from upgrades.transports.base import Transport
 
+from . import health_journal
 from .backup_names import claim_name, next_name
-from .fence import FENCED, outdone
+from .health import UNWELL, Health
+from .lacking import bytes_of, lacking
+from .reasons import of
 from .spec import spec_of
+from .stepping import PAUSES, Stepping
 from .together import Together
 
-LOCK_BUSY, NAME_TAKEN, UNPROVEN = 13, 20, 21
-# A step waits a minute for the host's lock; giving a rollback up would leave a state that nobody can prove.
-_LOCK_TRIES, _ROLLBACK_TRIES = 5, 30
+DIGEST_MISMATCH, NAME_TAKEN, UNPROVEN = 17, 20, 21
 STEP_SECONDS = 1800.0
-_HOOKS, _LONGEST_HOOK, _WITH_HOOKS = 4, 3600, ("activate", "verify", "rollback")
+_HOOKS, _LONGEST_HOOK = 6, 3600
+_WITH_HOOKS = ("check", "drain", "activate", "verify", "undrain", "rollback")
 State = UpgradeItem.State
 Kind = UpgradeRun.Kind
 
 
-class Task:
+class Task(Stepping):
     """An item with all that its steps need."""
 
     def __init__(
@@ -39,8 +44,11 @@ class Task:
     ) -> None:
         """`package`: manifest and unpacked folder. None where the run brings no package; in an upgrade, when it
         went bad, and then only the way back is left."""
+        super().__init__()
         self.item, self.together, self.transport, self.package = item, together, transport, package
         self.journal = together.journal
+        self.health = Health(self)
+        self.sent = 0  # bytes of its payload that went out by now, those of every try
         # Somebody drove this item before: the host may be further than the database says.
         self.resumed = item.state not in (State.PENDING, State.PUSHING)
 
@@ -61,30 +69,6 @@ class Task:
         if not self.brings:
             return 2 * (self.item.source.size or 0) // 1024 if self.item.source else 0
         return sum(entry.size for _, entry in self.manifest.files_of(self.item.service_type)) // 1024
-
-    async def step(self, name: str, *words: str, stdin: Input = b"") -> Result:
-        """Run one step; raise HostUnreachable or StepFailed. Only a busy lock is tried again by itself."""
-        host = self.item.host_ip
-        call = (
-            name,
-            str(self.item.run.cluster_id),
-            str(self.journal.term),
-            str(self.item.task),
-            self.item.service_type,
-        )
-        for _ in range(_ROLLBACK_TRIES if name == "rollback" else _LOCK_TRIES):
-            try:
-                result = await self.transport.run(*call, *words, stdin=stdin, seconds=self._seconds(name))
-            except Unreachable as error:
-                raise HostUnreachable(host=host, reason=str(error)) from None
-            if result.code != LOCK_BUSY:
-                break
-        if result.code == 0:
-            return result
-        if result.code == FENCED:
-            await sync_to_async(outdone)(self.journal.term, self.item.run.cluster_id, host, result.error)
-        reason = result.error or f"exit {result.code}"
-        raise StepFailed(step=name, host=host, reason=reason, code=result.code)
 
     def _seconds(self, step: str) -> float:
         """How long a step may take at most: a rollback may run each hook four times (both releases, and waiting
@@ -112,15 +96,41 @@ class Task:
                 stdin=await sync_to_async(self.spec)(),
             )
             if self.brings:
-                await self.step("push", stdin=self._payload)
-        except (StepFailed, HostUnreachable, PackageDigestWrong, PackageNotWritten) as failure:
+                await self._bring()
+        except HostUnreachable as failure:
+            # What has come stays there: the next try goes on with it.
+            await self.move(State.FAILED, failure)
+        except (StepFailed, PackageDigestWrong, PackageNotWritten) as failure:
             await self.move(State.FAILED, failure)
             await self.clean()
 
-    def _payload(self) -> AsyncIterator[bytes]:
-        """Return the payload as a fresh stream: a step that is tried again reads it again."""
+    async def _bring(self) -> None:
+        """Push what the host lacks. Where the beginning of a file that was there turns out wrong, the host forgets it
+        and is asked once more."""
+        files = [entry for _, entry in self.manifest.files_of(self.item.service_type)]
+        pauses, again = list(PAUSES), True
+        while True:
+            wanted = lacking((await self.step("need")).output, files)
+            self.item.payload_bytes = self.sent + bytes_of(wanted, files)
+            try:
+                await self.step("push", stdin=partial(self._payload, wanted))
+                return
+            except HostUnreachable as failure:
+                if not pauses or of(failure).definite:
+                    raise
+                await asyncio.sleep(pauses.pop(0))
+            except StepFailed as failure:
+                if not again or failure.params["code"] != DIGEST_MISMATCH:
+                    raise
+                again = False
+
+    async def _payload(self, wanted: dict[int, int]) -> AsyncIterator[bytes]:
+        """Yield these files as a fresh stream: a step that is tried again reads them again."""
         assert self.package is not None
-        return _stream(payload_tar(self.package[1], self.manifest, self.item.service_type))
+        blocks = payload_tar(self.package[1], self.manifest, self.item.service_type, wanted)
+        while block := await asyncio.to_thread(next, blocks, None):
+            self.sent += len(block)
+            yield block
 
     async def change(self) -> None:
         """Back up, stage, activate, verify, commit; a failure ends as failed, rolled_back or inconsistent."""
@@ -131,7 +141,7 @@ class Task:
                 await self._back()
             else:
                 await self._forward()
-        except (StepFailed, HostUnreachable) as failure:
+        except (StepFailed, HostUnreachable, *UNWELL) as failure:
             await self.take_back(failure)
 
     async def take_back(self, cause: SysmgrError) -> None:
@@ -139,9 +149,9 @@ class Task:
         if self.item.state == State.VERIFYING and await self._committed_there():
             await self._commit()
             return
-        if self.item.state in (State.BACKING_UP, State.STAGING):
-            await self.move(State.FAILED, cause)
-            await self.clean()
+        if self.item.state in (State.PUSHING, State.BACKING_UP, State.STAGING):
+            drained = await self.health.undrain() if self.item.state == State.STAGING else None
+            await self._end(State.FAILED, cause, drained)
             return
         if self.item.state != State.ROLLING_BACK:
             await self.move(State.ROLLING_BACK, cause)
@@ -157,6 +167,11 @@ class Task:
 
     async def _forward(self) -> None:
         if self.item.state == State.PUSHING:
+            unwell = await self.health.before()
+            if unwell:
+                await sync_to_async(health_journal.leave_out)(self.journal, self.item, unwell)
+                await self.clean()
+                return
             await self.move(State.BACKING_UP)
         if self.item.state == State.BACKING_UP:
             await self._backup()
@@ -166,18 +181,20 @@ class Task:
             await self.move(State.STAGING)
         if self.item.state == State.STAGING:
             await self.step("stage")
+            await self.health.drain()
             await self.move(State.ACTIVATING)
         if self.item.state == State.ACTIVATING:
             await self.step("activate")
             await self.move(State.VERIFYING)
         await self.step("verify")
+        await self.health.after()
+        await self.health.soak()
         await self.step("commit")
         await self._commit()
 
     async def _commit(self) -> None:
         """Note what the host has committed; whatever state the database was in."""
-        await self.move(State.COMMITTED)
-        await self.clean()
+        await self._end(State.COMMITTED, await self.health.undrain())
 
     async def _back(self) -> None:
         """Roll back; the cause stands with the item since it began to roll back."""
@@ -187,7 +204,13 @@ class Task:
             params: dict[str, Any] = {"host": self.item.host_ip, "service": self.item.service_type}
             await self.move(State.INCONSISTENT, Unproven(**params, reason=str(error.params["reason"])))
             return
-        await self.move(State.ROLLED_BACK)
+        await self._end(State.ROLLED_BACK, None, await self.health.undrain())
+
+    async def _end(self, state: str, error: SysmgrError | None, drained: UndrainFailed | None = None) -> None:
+        """End an item; where its service is still without work, the message says that too, after why it went back."""
+        await self.move(state, error)
+        if drained is not None:
+            await sync_to_async(health_journal.say_also)(self.journal, self.item, drained)
         await self.clean()
 
     async def clean(self) -> None:
@@ -212,12 +235,4 @@ class Task:
 
     async def move(self, state: str, error: SysmgrError | None = None) -> None:
         """Commit the item's next state."""
-        await self.together.move(self.item, state, error)
-
-
-async def _stream(blocks: Iterator[bytes]) -> AsyncIterator[bytes]:
-    while True:
-        block = await asyncio.to_thread(next, blocks, None)
-        if block is None:
-            return
-        yield block
+        await self.together.move(self.item, state, error, **self.facts())

@@ -12,6 +12,7 @@ from sysmgr.errors import SysmgrError
 from upgrades.models import UpgradeItem
 
 from .journal import Journal, Move
+from .watch import Watch
 
 MOST = 200  # moves in one transaction: one that fails is driven again for all of them
 
@@ -19,8 +20,9 @@ MOST = 200  # moves in one transaction: one that fails is driven again for all o
 class Together:
     """The moves of one run's items: nobody goes on before his own move is committed, and none waits for company."""
 
-    def __init__(self, journal: Journal) -> None:
-        self.journal = journal
+    def __init__(self, journal: Journal, watch: Watch | None = None) -> None:
+        """`watch`: what the steps said is committed along with the moves."""
+        self.journal, self.watch = journal, watch
         self._waiting: list[tuple[Move, asyncio.Future[None]]] = []
         self._writer: asyncio.Task[None] | None = None
 
@@ -45,8 +47,11 @@ class Together:
                     done.set_exception(error)
 
     async def _commit(self, moves: Sequence[Move]) -> BaseException | None:
+        self.journal.logs = self.watch.take() if self.watch else []
         try:
             await sync_to_async(self.journal.items)(moves)
         except Exception as error:  # whoever waits for his move gets it
+            if self.watch:
+                self.watch.put_back(self.journal.logs)
             return error
         return None

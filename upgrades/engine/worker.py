@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import shutil
+import time
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
@@ -68,8 +69,8 @@ class Engine:
 
 def _waiting() -> list[UUID]:
     close_old_connections()  # a connection that broke is replaced; nothing else does that outside requests
-    runs = UpgradeRun.objects.exclude(state__in=UpgradeRun.RESTING)
-    return list(runs.order_by("create_time").values_list("pk", flat=True))
+    runs = UpgradeRun.objects.exclude(state__in=UpgradeRun.RESTING).only("pk", "state", "options")
+    return [run.pk for run in runs.order_by("create_time") if not run.early(time.time())]
 
 
 def _sweep() -> None:

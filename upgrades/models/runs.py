@@ -123,6 +123,10 @@ class UpgradeRun(models.Model):
         """Whether it is over, and its hosts are free."""
         return self.state in self.ENDED
 
+    def early(self, now: float) -> bool:
+        """Whether it waits for its window: nobody takes it up before."""
+        return self.state == self.State.PENDING and int(self.options.get("not_before", 0)) > now
+
 
 class UpgradeItem(models.Model):
     """One service of one host within a run."""
@@ -144,6 +148,8 @@ class UpgradeItem(models.Model):
     NOT_BEGUN = (State.PENDING, State.PUSHING)
     BAD = (State.FAILED, State.ROLLED_BACK, State.INCONSISTENT)
     ENDED = (State.COMMITTED, State.SKIPPED, *BAD)
+    UNTOLD = {"scode": 0, "message": "", "message_cn": "", "reason": "", "definite": False}
+    UNDER_WAY = (State.BACKING_UP, State.STAGING, State.ACTIVATING, State.VERIFYING, State.ROLLING_BACK)
 
     uuid = models.UUIDField(primary_key=True, default=uuid4, editable=False)
     run = models.ForeignKey(UpgradeRun, on_delete=models.CASCADE, related_name="items", verbose_name=_("upgrade run"))

@@ -13,7 +13,7 @@ from sysmgr.audit.services import SYSTEM
 from sysmgr.events.models import Event
 from tests.together import at_once
 from upgrades import controls
-from upgrades.engine.run import Drive
+from upgrades.engine.roll import Roll
 from upgrades.errors import RunStateWrong
 from upgrades.models import Backup, HostHold, UpgradeRun
 
@@ -64,14 +64,14 @@ def test_what_a_pause_left_unpushed_is_pushed_before_anything_changes(
 ) -> None:
     """The pause comes between two pushes, and is taken back before the first change."""
     run = ask_all(demo_cluster, *PLACES, max_parallel=1)
-    asked_before = Drive._may_begin
+    asked_before = Roll.may_begin
     calls: list[bool] = []
 
-    async def may_begin(self: Drive) -> bool:
+    async def may_begin(self: Roll) -> bool:
         calls.append(len(calls) != 1 and await asked_before(self))
         return calls[-1]
 
-    monkeypatch.setattr(Drive, "_may_begin", may_begin)
+    monkeypatch.setattr(Roll, "may_begin", may_begin)
     drive_to_the_end(run, term)
     run.refresh_from_db()
     assert calls[:3] == [True, False, True]

@@ -1,0 +1,40 @@
+"""Which services of a cluster are down already, and which hosts managers run on: what a run has to spare."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db.models import Exists, F, OuterRef, Q
+
+from cluster.members import member_list
+from cluster.models import HostService
+
+from .models import UpgradeItem
+from .ssh_errors import UNHEARD
+
+State = UpgradeItem.State
+_PROVEN = (State.COMMITTED, State.ROLLED_BACK)
+
+
+def down(cluster: UUID) -> set[tuple[str, str]]:
+    """Return the (host, service) that are away whatever a run does: left unproven by any run and not proven since;
+    of a host that did not answer a run and was not heard of since; of a host in maintenance. Two queries."""
+    proven = UpgradeItem.objects.filter(
+        host=OuterRef("host"),
+        service_type=OuterRef("service_type"),
+        state__in=_PROVEN,
+        end_time__gt=OuterRef("end_time"),
+    )
+    silent = Q(state__in=[State.FAILED, State.SKIPPED], scode__in=UNHEARD) & (
+        Q(host__seen_time=None) | Q(host__seen_time__lt=F("end_time"))
+    )
+    bad = UpgradeItem.objects.filter(~Exists(proven), Q(state=State.INCONSISTENT) | silent, host__cluster=cluster)
+    found = set(bad.values_list("host_ip", "service_type"))
+    kept_out = HostService.objects.filter(host__cluster=cluster, host__maintenance=True)
+    return found | set(kept_out.values_list("host__host_ip", "service_type"))
+
+
+def managers() -> tuple[str, set[str]]:
+    """Return the leader's address ("": nobody leads) and those of all managers. One query, two on PostgreSQL."""
+    members = member_list()
+    return members["leader"], set(members["candidates"])
