@@ -1,0 +1,1 @@
+"""Tests of probing, adopting and sweeping hosts."""

@@ -1,0 +1,151 @@
+"""The leader's slow sweep: each host that no run holds says what it runs; what others changed there shows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import timedelta
+from functools import partial
+
+from django.db import transaction
+from django.utils import timezone
+
+from cluster.errors import HostIsHeld, HostNotFound
+from cluster.host_services import free
+from cluster.models import Host
+from sysmgr.audit.services import SYSTEM, record
+from sysmgr.errors import NoLeader, SysmgrError
+from sysmgr.events.alerts import Trouble, clear_alert, raise_alert
+from sysmgr.events.models import Alert
+from sysmgr.events.services import emit
+from upgrades.backup_hosts import current_term
+from upgrades.engine.fence import FENCED, outdone
+from upgrades.errors import StepFailed
+from upgrades.models import HostHold
+from upgrades.transports.base import Result
+
+from . import alerts
+from .asking import ask
+from .errors import HostIsForeign, HostKeyDiffers
+from .probing import pinned_fingerprint
+from .reading import follow, in_words, known, versions_of
+
+SECONDS = 600.0
+_AT_ONCE = 8
+_SILENT_AFTER = timedelta(seconds=1.5 * SECONDS)  # so one sweep may miss a host
+Said = Result | SysmgrError
+
+
+def sweep() -> None:
+    """Ask all hosts that no run holds and whose key is known. Nothing is changed on a host but the script and the
+    fence. Queries: hosts, services, holds, term, open alerts, one for the time; then some for each difference."""
+    hosts = _askable()
+    with suppress(NoLeader):
+        term = current_term()
+        said = asyncio.run(_ask_all(hosts, term))
+        _react(hosts, said)
+        _outdone(hosts, said, term)
+
+
+def _askable() -> list[Host]:
+    held = HostHold.objects.values("host")
+    rows = Host.objects.exclude(pk__in=held).select_related("cluster").prefetch_related("services").order_by("pk")
+    return [host for host in rows if host.transport == Host.Transport.LOCAL or pinned_fingerprint(host)]
+
+
+async def _ask_all(hosts: Iterable[Host], term: int) -> dict[int, Said]:
+    gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(host: Host) -> Said:
+        async with gate:
+            try:
+                return await ask(host, term, "inspect")
+            except SysmgrError as error:
+                return error
+
+    asked = list(hosts)
+    answers = await asyncio.gather(*(one(host) for host in asked))
+    return {host.pk: answer for host, answer in zip(asked, answers, strict=True)}
+
+
+def _react(hosts: Iterable[Host], said: dict[int, Said]) -> None:
+    """Store what the hosts said, and make the alerts those of what is wrong now."""
+    answered = [pk for pk, answer in said.items() if isinstance(answer, Result)]
+    now = timezone.now()
+    Host.objects.filter(pk__in=answered).update(seen_time=now)
+    troubles: dict[str, Trouble] = {}
+    for host in hosts:
+        answer = said[host.pk]
+        if isinstance(answer, Result):
+            versions = versions_of(answer)
+            if _differs(host, versions):
+                with suppress(HostIsHeld, HostNotFound):  # a run began meanwhile, and will tell; or it is gone
+                    _follow(host, versions)
+        elif trouble := _trouble(host, answer):
+            troubles[f"{trouble[0]}{host.pk}"] = trouble[1]
+    _show(troubles, set(said))
+
+
+def _differs(host: Host, versions: dict[str, str]) -> bool:
+    rows = known(host)
+    return any(versions.get(service, "") != version for service, version in rows.items()) or any(
+        version and service not in rows for service, version in versions.items()
+    )
+
+
+@transaction.atomic
+def _follow(host: Host, versions: dict[str, str]) -> None:
+    """Make the rows say what the host said, unless they changed since it was asked."""
+    locked = free(host.cluster, host.host_ip)
+    if known(locked) != known(host):
+        return
+    drifts = follow(locked, versions)
+    english, chinese = in_words(drifts)
+    raise_alert(f"{alerts.DRIFT}{host.pk}", alerts.drifted(host, english, chinese))
+    emit(
+        "host.drift",
+        host.cluster_id,
+        f"{host} runs something else than sysmgr left there: {english}",
+        f"主机 {host} 运行的版本与记录不一致：{chinese}",
+        cluster_uuid=host.cluster_id,
+        severity="warning",
+        host_ip=host.host_ip,
+    )
+    record(SYSTEM, "host.drift", f"cluster {host.cluster_id} host {host}", changes=[one.change for one in drifts])
+
+
+def _trouble(host: Host, error: SysmgrError) -> tuple[str, Trouble] | None:
+    if isinstance(error, HostKeyDiffers):
+        return alerts.KEY, alerts.key_changed(host, str(error.params["reason"]))
+    if isinstance(error, HostIsForeign):
+        return alerts.FOREIGN, alerts.foreign(host, str(error.params["owner"]))
+    if timezone.now() - (host.seen_time or host.create_time) < _SILENT_AFTER:
+        return None
+    return alerts.SILENT, alerts.silent(host, error.message.format(**error.params))
+
+
+def _show(troubles: dict[str, Trouble], asked: set[int]) -> None:
+    """Open and close alerts of the hosts that were asked; a drift stays until somebody acknowledged it."""
+    living = set(Host.objects.values_list("pk", flat=True))
+    rows = Alert.objects.filter(key__startswith=alerts.PREFIX, close_time=None)
+    seen = dict(rows.values_list("key", "acknowledge_time"))
+    for key, acknowledged in seen.items():
+        kind, _, number = key.partition(":")
+        if f"{kind}:" not in (alerts.KEY, alerts.FOREIGN, alerts.SILENT, alerts.DRIFT):
+            continue
+        gone = int(number) not in living
+        over = acknowledged is not None if f"{kind}:" == alerts.DRIFT else int(number) in asked and key not in troubles
+        if gone or over:
+            clear_alert(key)
+    for key in sorted(troubles.keys() - seen.keys()):
+        raise_alert(key, troubles[key])
+
+
+def _outdone(hosts: Iterable[Host], said: dict[int, Said], term: int) -> None:
+    """Go on above a host that knows a higher term, or stop leading: as the engine does. Raises LostLeadership."""
+    react = partial(outdone, term)
+    for host in hosts:
+        error = said[host.pk]
+        if isinstance(error, StepFailed) and error.params["code"] == FENCED:
+            react(host.cluster_id, host.host_ip, str(error.params["reason"]))
