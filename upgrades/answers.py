@@ -157,10 +157,47 @@ class Accepted(Answer):
 
 
 class Progress(Answer):
-    """How many items have come to their end, of how many."""
+    """How many items have come to their end, of how many; payload bytes, and those that were sent. `seconds_left` is
+    null before anything is known of how long changes take here, and while the run is paused."""
 
     ended = whole()
     total = whole()
+    bytes = whole()
+    sent = whole()
+    seconds_left = whole(allow_null=True)
+
+
+class StepFacts(Answer):
+    """One call of the host-side script: `code` is null where the host did not answer, `rate` in bytes a second,
+    `text` what a failed one said, without secrets."""
+
+    task = serializers.UUIDField()
+    step = string()
+    begin_time = moment()
+    seconds = serializers.FloatField(min_value=0)
+    code = whole(allow_null=True)
+    sent = whole()
+    rate = whole()
+    text = string()
+
+
+class ItemFacts(Result):
+    """An item of a run with its steps, oldest first; `left_out` older ones are not shown. `reason` is a key of the
+    closed list in docs/upgrades.md; one that is `definite` is tried again only with force."""
+
+    upgrade_uuid = serializers.UUIDField()
+    reason = string()
+    definite = serializers.BooleanField()
+    next_step = string()
+    next_step_cn = string()
+    skip_reason = string()
+    begin_time = moment(allow_null=True)
+    end_time = moment(allow_null=True)
+    soak_until = moment(allow_null=True)
+    payload_bytes = whole()
+    sent = whole()
+    left_out = whole()
+    steps = StepFacts(many=True)
 
 
 class RunFacts(Answer):
@@ -210,10 +247,11 @@ class Place(Answer):
 
 
 class Precheck(Answer):
-    """A named check that the run begins with."""
+    """A named check that the run begins with; one that is `waivable` can be passed over for a host, with a reason."""
 
     name = string()
     blocking = serializers.BooleanField()
+    waivable = serializers.BooleanField()
     message = string()
     message_cn = string()
 

@@ -13,9 +13,11 @@ class UpgradesConfig(AppConfig):
         from sysmgr import jobs
 
         from . import alerts, backup_retention, comings, uploads
+        from .hosts import sweeping
 
         comings.connect()
         jobs.register("upgrade alerts", 5, alerts.show)
         jobs.register("finished uploads", 0.2, uploads.look)
         jobs.register("expired uploads", 600, uploads.expire)
         jobs.register("old backups", backup_retention.SECONDS, backup_retention.sweep)
+        jobs.register("host versions", sweeping.SECONDS, sweeping.sweep)

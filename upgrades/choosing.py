@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cluster.models import SERVICE_ORDER, Cluster, Host, HostService
+from sysmgr.errors import InvalidInput, Problem
 
+from . import away, limits
 from .errors import HostHeld, UpgradeRefused
 from .models import HostHold, PackagePayload, UpgradePackage
 from .trust import fault, with_trust
@@ -31,9 +33,11 @@ class _Fault:
     chinese: str
 
 
-def choose(cluster: Cluster, wanted: Sequence[Mapping[str, str]]) -> list[Choice]:
-    """Return the items in the order in which a run takes them: hosts as first named, services in their own order;
-    raise HostHeld or UpgradeRefused. Queries: hosts, holds, services, packages, payloads."""
+def choose(cluster: Cluster, wanted: Sequence[Mapping[str, str]], options: Mapping[str, Any]) -> list[Choice]:
+    """Return the items in the order in which a run takes them: hosts as first named, those of managers last, the
+    leader's own the very last, services in their own order; raise HostHeld, UpgradeRefused or, where the options name
+    hosts that are not in the list, InvalidInput. Queries: hosts, holds, services, packages, payloads, members."""
+    _refuse_strangers({item["host_ip"] for item in wanted}, options)
     hosts = {host.host_ip: host for host in Host.objects.filter(cluster=cluster)}
     refuse_held(wanted, hosts)
     running = {(row.host_id, row.service_type): row for row in HostService.objects.filter(host__cluster=cluster)}
@@ -53,8 +57,20 @@ def choose(cluster: Cluster, wanted: Sequence[Mapping[str, str]]) -> list[Choice
             problems="; ".join(f"list[{place}] {fault.english}" for place, fault in faults),
             problems_cn="；".join(f"list[{place}] {fault.chinese}" for place, fault in faults),
         )
-    places = {choice.host.pk: place for place, choice in reversed(list(enumerate(chosen)))}
-    return sorted(chosen, key=lambda c: (places[c.host.pk], SERVICE_ORDER[c.service.service_type]))
+    leader, managers = away.managers()
+    order = limits.in_order(list(dict.fromkeys(choice.host.host_ip for choice in chosen)), managers, leader)
+    places = {host_ip: place for place, host_ip in enumerate(order)}
+    return sorted(chosen, key=lambda c: (places[c.host.host_ip], SERVICE_ORDER[c.service.service_type]))
+
+
+def _refuse_strangers(hosts: Collection[str], options: Mapping[str, Any]) -> None:
+    """Raise InvalidInput where pause points or waivers name hosts that are not upgraded."""
+    named = [(f"options.pause_after[{n}]", host) for n, host in enumerate(options.get("pause_after", ()))]
+    named = [(path, host) for path, host in named if host != limits.CANARY]
+    named += [(f"options.waive[{n}].host_ip", one["host_ip"]) for n, one in enumerate(options.get("waive", ()))]
+    problems = [Problem(path, "is no host of the list", "不在列表中") for path, host in named if host not in hosts]
+    if problems:
+        raise InvalidInput(problems)
 
 
 def _described(place: int, key: str, item: Mapping[str, str]) -> str:
@@ -84,6 +100,9 @@ def _choose(
     host = hosts.get(item["host_ip"])
     if host is None:
         return _Fault("host_ip", "is no host of the cluster", "不是该集群的主机")
+    if host.maintenance:
+        reason = host.maintenance_reason
+        return _Fault("host_ip", f"is in maintenance: {reason}", f"正在维护：{reason}")
     if (item["host_ip"], item["service_type"]) in seen:
         return _Fault("service_type", "is there twice", "重复出现")
     seen.add((item["host_ip"], item["service_type"]))

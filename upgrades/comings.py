@@ -14,6 +14,8 @@ from cluster.models import Cluster, Host
 
 from .intake import store
 from .models import Backup, HostHold, UpgradePackage, UpgradeRun
+from .transports.base import SshKeyUnusable
+from .transports.ssh_key import public_line
 
 
 def connect() -> None:
@@ -21,11 +23,20 @@ def connect() -> None:
     hooks.host_holders.append(held)
     hooks.host_removing.append(host_removing)
     hooks.cluster_removing.append(cluster_removing)
+    hooks.ssh_public_key.append(public_key)
 
 
 def held(hosts: Collection[int]) -> dict[int, str]:
     """Return which of these hosts runs hold. One query."""
     return {host: str(run) for host, run in HostHold.objects.filter(host__in=hosts).values_list("host", "run")}
+
+
+def public_key() -> str:
+    """Return the line for authorized_keys, "" while the key can't be used: probing a host says why."""
+    try:
+        return public_line()
+    except SshKeyUnusable:
+        return ""
 
 
 def host_removing(host: Host) -> dict[str, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
@@ -21,21 +21,36 @@ from .backup_selectors import kept
 from .errors import GoingOnRefused, HostHeld, NothingToRetry, OnlyUnproven, RunNotFound, RunStateWrong
 from .holding import hold
 from .models import HostHold, UpgradeItem, UpgradePackage, UpgradeRun
+from .rolling_errors import HostUnderWay, OnlyDefinite
 from .services import RETRY_SECONDS
 from .trust import Fault, fault, with_trust
 
 State, Item = UpgradeRun.State, UpgradeItem.State
+_ON_HOSTS = (Item.PUSHING, *UpgradeItem.UNDER_WAY)
 _AGAIN = (Item.FAILED, Item.ROLLED_BACK, Item.SKIPPED)
-_UNTOLD: dict[str, Any] = {"paused_by": "", "error": "", "scode": 0, "message": "", "message_cn": ""}
+_ANEW: dict[str, Any] = {
+    "state": Item.PENDING,
+    "scode": 0,
+    "message": "",
+    "message_cn": "",
+    "reason": "",
+    "definite": False,
+    "skip_reason": "",
+    "sent": 0,
+    "begin_time": None,
+    "end_time": None,
+    "soak_until": None,
+}
+UNTOLD: dict[str, Any] = {"paused_by": "", "error": "", "scode": 0, "message": "", "message_cn": ""}
 
 
 @transaction.atomic
 def pause(cluster: Cluster, run_uuid: UUID, actor: Actor) -> UpgradeRun:
     """Let a run rest as soon as no service stands between two releases; asked again, it changes nothing."""
-    run = _locked(cluster, run_uuid)
+    run = locked(cluster, run_uuid)
     if run.state in (State.PAUSING, State.PAUSED):
         return run
-    _require(run, "upgrade/pause", State.PENDING, State.PRECHECKING, State.RUNNING)
+    require(run, "upgrade/pause", State.PENDING, State.PRECHECKING, State.RUNNING)
     # Nobody has begun a pending run; any other one comes to rest by its leader's hand.
     state = State.PAUSED if run.state == State.PENDING else State.PAUSING
     return _moved(run, actor, "upgrade.pause", {"state": state, "paused_by": UpgradeRun.PausedBy.OPERATOR})
@@ -43,59 +58,62 @@ def pause(cluster: Cluster, run_uuid: UUID, actor: Actor) -> UpgradeRun:
 
 @transaction.atomic
 def resume(cluster: Cluster, run_uuid: UUID, actor: Actor) -> UpgradeRun:
-    """Let a paused run go on where it was; one that was never to rest goes on anyway."""
-    run = _locked(cluster, run_uuid)
+    """Let a paused run go on where it was; one that was never to rest goes on anyway. One whose window is over goes
+    on without a window: whoever resumes it wants it now."""
+    run = locked(cluster, run_uuid)
     if run.state in (State.PENDING, State.PRECHECKING, State.RUNNING):
         return run
-    _require(run, "upgrade/resume", State.PAUSING, State.PAUSED)
+    require(run, "upgrade/resume", State.PAUSING, State.PAUSED)
     items = list(run.items.select_related("host"))
     _refuse(_source_faults(run, [item for item in items if item.state in UpgradeItem.NOT_BEGUN]))
-    told = {**_UNTOLD, "state": State.RUNNING if run.prechecked else State.PENDING}
+    told = {**UNTOLD, "state": State.RUNNING if run.prechecked else State.PENDING}
     if run.state == State.PAUSING and not run.prechecked:
         told["state"] = State.PRECHECKING
     if run.paused_by == UpgradeRun.PausedBy.THRESHOLD:
         told["forgiven"] = resting.failures(Counter(item.state for item in items))
+    if run.paused_by == UpgradeRun.PausedBy.WINDOW:
+        told["options"] = {key: value for key, value in run.options.items() if key != "not_after"}
     return _moved(run, actor, "upgrade.resume", told)
 
 
 @transaction.atomic
 def cancel(cluster: Cluster, run_uuid: UUID, actor: Actor) -> UpgradeRun:
     """End a run early: what has begun is brought to its end, the rest is skipped."""
-    run = _locked(cluster, run_uuid)
+    run = locked(cluster, run_uuid)
     if run.state in (State.CANCELLING, State.CANCELLED):
         return run
-    _require(run, "upgrade/cancel", State.PENDING, State.PRECHECKING, State.RUNNING, State.PAUSING, State.PAUSED)
+    require(run, "upgrade/cancel", State.PENDING, State.PRECHECKING, State.RUNNING, State.PAUSING, State.PAUSED)
     counts = Counter(run.items.values_list("state", flat=True))
-    if run.state not in (State.PENDING, State.PAUSED) or counts[Item.PUSHING]:
+    if run.state not in (State.PENDING, State.PAUSED) or any(counts[state] for state in _ON_HOSTS):
         # The leader has something under way, or something to remove from a host.
-        return _moved(run, actor, "upgrade.cancel", {**_UNTOLD, "state": State.CANCELLING})
-    told = {**_UNTOLD, **resting.cancelled(counts), "end_time": timezone.now()}
+        return _moved(run, actor, "upgrade.cancel", {**UNTOLD, "state": State.CANCELLING})
+    told = {**UNTOLD, **resting.cancelled(counts), "end_time": timezone.now()}
     resting.let_go(run)
     return _moved(run, actor, "upgrade.cancel", told)
 
 
-def retry(cluster: Cluster, run_uuid: UUID, actor: Actor) -> UpgradeRun:
-    """Try again, in the same run, what failed or was skipped; raise why it can't be tried."""
+def retry(cluster: Cluster, run_uuid: UUID, actor: Actor, *, force: bool = False) -> UpgradeRun:
+    """Try again, in the same run, what failed or was skipped; raise why it can't be tried. What failed for a definite
+    reason, or was left out with one, only with `force`; what is unproven never."""
     try:
-        return _retry(cluster, run_uuid, actor)
+        return _retry(cluster, run_uuid, actor, force)
     except IntegrityError:
         # Between our look and our insert another request took a host, or it was removed; now that can be seen.
         run = UpgradeRun.objects.get(cluster=cluster, pk=run_uuid)
         _refuse_held(run, [item for item in run.items.select_related("host") if item.state in _AGAIN])
-        return _retry(cluster, run_uuid, actor)
+        return _retry(cluster, run_uuid, actor, force)
 
 
 @transaction.atomic
-def _retry(cluster: Cluster, run_uuid: UUID, actor: Actor) -> UpgradeRun:
-    run = _locked(cluster, run_uuid)
-    _require(run, "upgrade/retry", State.FAILED, State.CANCELLED, State.PAUSED)
+def _retry(cluster: Cluster, run_uuid: UUID, actor: Actor, force: bool) -> UpgradeRun:
+    run = locked(cluster, run_uuid)
+    require(run, "upgrade/retry", State.FAILED, State.CANCELLED, State.PAUSED)
     items = list(run.items.select_related("host").order_by("ordinal"))
-    again = [item for item in items if item.state in _AGAIN]
-    unproven = [item for item in items if item.state == Item.INCONSISTENT]
-    if not again and unproven:
-        raise OnlyUnproven("upgrade_uuid", items=", ".join(map(str, unproven))[:512])
+    refuse_under_way(items)
+    failed = [item for item in items if item.state in _AGAIN]
+    again = [item for item in failed if force or not (item.definite or item.skip_reason)]
     if not again:
-        raise NothingToRetry("upgrade_uuid")
+        _refuse_nothing(items, [item for item in failed if item.definite])
     held = _refuse_held(run, again)
     going_on = [item for item in items if item in again or item.state in UpgradeItem.NOT_BEGUN]
     _refuse([*_source_faults(run, going_on), *_host_faults(again)])
@@ -104,14 +122,34 @@ def _retry(cluster: Cluster, run_uuid: UUID, actor: Actor) -> UpgradeRun:
     hold(run, (item.host for item in again if item.host is not None and item.host_id not in held))
     for item in again:
         # A task of its own: on the host the marks of the former try stay, and say nothing about this one.
-        item.state, item.task, item.update_time = Item.PENDING, uuid.uuid4(), timezone.now()
-        item.scode, item.message, item.message_cn = 0, "", ""
-    UpgradeItem.objects.bulk_update(again, ["state", "task", "update_time", "scode", "message", "message_cn"])
-    told = {**_UNTOLD, "state": State.PENDING, "prechecked": False, "end_time": None, "forgiven": len(unproven)}
+        for name, value in {**_ANEW, "task": uuid.uuid4(), "update_time": timezone.now()}.items():
+            setattr(item, name, value)
+    UpgradeItem.objects.bulk_update(again, ["task", "update_time", *_ANEW])
+    left = resting.failures(Counter(item.state for item in items))
+    told = {**UNTOLD, "state": State.PENDING, "prechecked": False, "end_time": None, "forgiven": left}
     return _moved(run, actor, "upgrade.retry", told)
 
 
-def _locked(cluster: Cluster, run_uuid: UUID) -> UpgradeRun:
+def refuse_under_way(items: Sequence[UpgradeItem]) -> None:
+    """Raise HostUnderWay where a paused run has begun something that it must bring to its end first (a reboot)."""
+    begun = [item for item in items if item.state in UpgradeItem.UNDER_WAY]
+    if begun:
+        hosts = ", ".join(sorted({item.host_ip for item in begun}))
+        raise HostUnderWay("upgrade_uuid", host=hosts[:256], items=", ".join(map(str, begun))[:256])
+
+
+def _refuse_nothing(items: Sequence[UpgradeItem], definite: Sequence[UpgradeItem]) -> NoReturn:
+    """Say why nothing is to be tried again."""
+    unproven = [item for item in items if item.state == Item.INCONSISTENT]
+    if definite:
+        told = ", ".join(f"{item} ({item.reason or item.state})" for item in definite)[:512]
+        raise OnlyDefinite("upgrade_uuid", items=told)
+    if unproven:
+        raise OnlyUnproven("upgrade_uuid", items=", ".join(map(str, unproven))[:512])
+    raise NothingToRetry("upgrade_uuid")
+
+
+def locked(cluster: Cluster, run_uuid: UUID) -> UpgradeRun:
     """Return the run, locked to the commit: the leader and other operators wait, and then see what was decided."""
     run = UpgradeRun.objects.select_for_update(of=("self",)).filter(cluster=cluster, pk=run_uuid).first()
     if run is None:
@@ -119,7 +157,8 @@ def _locked(cluster: Cluster, run_uuid: UUID) -> UpgradeRun:
     return run
 
 
-def _require(run: UpgradeRun, call: str, *states: str) -> None:
+def require(run: UpgradeRun, call: str, *states: str) -> None:
+    """Raise RunStateWrong (409) when the run is in none of these states."""
     if run.state not in states:
         raise RunStateWrong("upgrade_uuid", state=run.state, call=call)
 
@@ -175,12 +214,15 @@ def _source_faults(run: UpgradeRun, items: Sequence[UpgradeItem]) -> Iterable[Fa
 
 
 def _host_faults(items: Iterable[UpgradeItem]) -> Iterable[Fault]:
-    """Yield which hosts do not run any more what the items start from."""
+    """Yield which hosts are in maintenance, or do not run any more what the items start from."""
     items = list(items)
     services = HostService.objects.filter(host__in={item.host_id for item in items if item.host_id}, unmanaged=False)
     versions = {(row.host_id, row.service_type): row.version for row in services}
     for item in items:
         found = versions.get((item.host_id or 0, item.service_type))
+        if item.host is not None and item.host.maintenance:
+            reason = item.host.maintenance_reason
+            yield Fault(f"{item.host_ip} is in maintenance: {reason}", f"{item.host_ip} 正在维护：{reason}")
         if found is None:
             yield Fault(f"{item} is there no more", f"{item} 已不存在")
         elif found != item.from_version:

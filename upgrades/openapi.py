@@ -9,11 +9,13 @@ from sysmgr.errors import NoLeader
 
 from . import backup_errors as backups
 from . import errors
+from . import rolling_errors as rolling
 from .answers import (
     SERVICES,
     Accepted,
     Backups,
     FiveKeys,
+    ItemFacts,
     Plan,
     RunFacts,
     RunWithItems,
@@ -26,10 +28,13 @@ from .answers import (
     WholePackage,
 )
 from .backup_serializers import BackupInput, BackupNameInput, HostServiceInput, RestoreInput, RollbackInput
+from .hosts import openapi as hosts
 from .models import UpgradeRun
 from .package import errors as package
 from .package_serializers import PackageInput, TrustAddInput, TrustRemoveInput
-from .serializers import ItemInput, RunInput, UpgradeInput
+from .serializers import ItemInput, RetryInput, RunInput, SkipInput, UpgradeInput, WaiveInput
+
+__all__ = ["hosts"]  # it describes the hosts' own calls
 
 refine(ItemInput, "service_type", enum=SERVICES)
 refine(HostServiceInput, "service_type", enum=SERVICES)
@@ -86,10 +91,21 @@ describe("compute/version/upgrade", request=UpgradeInput, answer=Accepted, error
 describe("upgrade/plan", request=UpgradeInput, answer=Plan, errors=ASK[:2])
 describe("upgrade/list", answer=RunFacts, many=True, query=[*schema.paging(), PACKAGE, STATE])
 describe("upgrade/inspect", answer=RunWithItems, query=[RUN], errors=[errors.RunNotFound])
+SERVICE = schema.text("service_type", "The service.", required=True, enum=SERVICES)
+describe("upgrade/item/inspect", answer=ItemFacts, query=[RUN, HOST, SERVICE], errors=[errors.RunNotFound])
 describe("upgrade/event/list", answer=UpgradeEvents, query=[ONE_RUN, AFTER, SIZE], errors=[errors.RunNotFound])
 CONTROL_ERRORS = [errors.RunNotFound, errors.RunStateWrong, NoLeader]
-for verb in ("pause", "resume", "cancel", "retry"):
+for verb in ("pause", "resume", "cancel"):
     describe(f"upgrade/{verb}", request=RunInput, answer=RunWithItems, errors=CONTROL_ERRORS)
+RETRY_ERRORS = [errors.NothingToRetry, errors.OnlyUnproven, errors.GoingOnRefused, errors.HostHeld]
+describe(
+    "upgrade/retry",
+    request=RetryInput,
+    answer=RunWithItems,
+    errors=[*CONTROL_ERRORS, *RETRY_ERRORS, rolling.OnlyDefinite, rolling.HostUnderWay],
+)
+describe("upgrade/skip", request=SkipInput, answer=RunWithItems, errors=[*CONTROL_ERRORS[:2], rolling.HostUnderWay])
+describe("upgrade/waive", request=WaiveInput, answer=RunWithItems, errors=CONTROL_ERRORS[:2])
 
 BACK = [HostNotFound, backups.BackupNotFound]
 START = [*BACK, backups.BackupRefused, backups.BackupDamaged, errors.HostHeld, NoLeader]

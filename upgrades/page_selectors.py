@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Case, Count, IntegerField, Prefetch, Value, When
+from django.db.models import Prefetch
 
 from cluster.models import SERVICE_ORDER, Host, HostService
 
+from . import bars, run_selectors
 from .models import UpgradeItem, UpgradePackage, UpgradeRun
 from .trust import fault, with_trust
 from .versions import newest_first
@@ -17,7 +19,12 @@ from .versions import newest_first
 HOSTS_SHOWN = 100
 ITEMS_SHOWN = 50
 # What a person looks for first: what went wrong, then what is under way, then what is done, then what waits.
-_WAITING = (UpgradeItem.State.PENDING, UpgradeItem.State.SKIPPED)
+_PLACES: dict[str, int] = {
+    **dict.fromkeys(UpgradeItem.BAD, 0),
+    UpgradeItem.State.COMMITTED: 2,
+    UpgradeItem.State.PENDING: 3,
+    UpgradeItem.State.SKIPPED: 3,
+}
 
 
 def hosts_to_choose(cluster_uuid: UUID, name: str, chosen: Collection[str]) -> dict[str, Any]:
@@ -62,23 +69,27 @@ def usable_versions(cluster_uuid: UUID) -> list[str]:
 
 
 def progress(run: UpgradeRun) -> dict[str, Any]:
-    """Return `{total, ended, percent, counts[(label, number)], items[], left_out}`. Queries: counts, items."""
-    rows = UpgradeItem.objects.filter(run=run)
-    counts = dict(rows.order_by().values_list("state").annotate(number=Count("pk")))
-    total = sum(counts.values())
-    ended = sum(counts.get(state, 0) for state in UpgradeItem.ENDED)
-    first = Case(
-        When(state__in=UpgradeItem.BAD, then=Value(0)),
-        When(state=UpgradeItem.State.COMMITTED, then=Value(2)),
-        When(state__in=_WAITING, then=Value(3)),
-        default=Value(1),
-        output_field=IntegerField(),
-    )
+    """Return what `run_selectors.progress` does, and `{percent, counts[(label, number)], items[], left_out}`; each item
+    has `percent`. Queries: items; of a run that goes on also earlier changes and its pushes."""
+    rows = list(UpgradeItem.objects.filter(run=run).order_by("ordinal"))
+    told = run_selectors.progress(run, rows)
+    counts = Counter(row.state for row in rows)
+    items = sorted(rows, key=lambda row: (_PLACES.get(row.state, 1), row.ordinal))[:ITEMS_SHOWN]
+    for item in items:
+        item.percent = _percent(item)  # type: ignore[attr-defined]
+    total = told["total"]
     return {
-        "total": total,
-        "ended": ended,
-        "percent": ended * 100 // total if total else 0,
+        **told,
+        "percent": told["ended"] * 100 // total if total else 0,
         "counts": [(state.label, counts[state]) for state in UpgradeItem.State if counts.get(state)],
-        "items": list(rows.order_by(first, "ordinal")[:ITEMS_SHOWN]),
+        "items": items,
         "left_out": max(0, total - ITEMS_SHOWN),
     }
+
+
+def _percent(item: UpgradeItem) -> int:
+    """Return how far an item is; a push counts by its bytes."""
+    place = float(bars.PLACES[UpgradeItem.State(item.state)])
+    if item.state == UpgradeItem.State.PUSHING and item.payload_bytes:
+        place = min(1.0, item.sent / item.payload_bytes)
+    return round(place * 100 / bars.WHOLE)

@@ -6,38 +6,48 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from statistics import median
 from typing import Any
 
-from django.db.models import Count, Max
+from django.db.models import Max
 
-from cluster.members import leader_known
 from cluster.models import Cluster
 
-from . import limits
+from . import away, limits, pace
 from .choosing import Choice, choose
-from .models import UpgradeItem, UpgradeRun
+from .models import UpgradeItem
 
-_LEARN_FROM = 20
 _IGNORED = ("reason", "plan_fingerprint")  # they change nothing of what is done
 # What the run's first state asks each host, in this order (engine/prechecks.py), after the package itself.
 _PRECHECKS = {
     "package": ("digest, signature and manifest of each package", "每个升级包的摘要、签名与清单"),
+    "reachable": (
+        "the host answers; a run waits for one that doesn't, and it can be skipped",
+        "主机可访问；否则任务暂停，可跳过该主机",
+    ),
     "protocol": ("the host's script speaks this manager's protocol", "主机脚本的协议版本一致"),
     "tools": ("the tools that the script needs are there", "主机具备脚本所需的工具"),
     "writable": ("the host's folder can be written", "主机目录可写"),
     "managed": ("`current` of the service points at a release", "服务的 current 指向某个版本"),
     "version": ("the host runs the version that is recorded", "主机的实际版本与记录一致"),
     "disk_space": ("payload and backup fit twice on the host's disk", "主机磁盘可容纳两份载荷与备份"),
+    "health": (
+        "the service is well right before its own change; one that is not is left out",
+        "服务在自身变更前是健康的；否则将被跳过",
+    ),
 }
+_WARNINGS = ("health",)
 
 
 def plan(cluster: Cluster, wanted: Sequence[Mapping[str, str]], options: Mapping[str, Any]) -> dict[str, Any]:
     """Return `{fingerprint, order[], batches[][], prechecks[], bytes, seconds, facts_time}`, or raise as the request
-    does. `seconds` is the median time per item of the newest upgrades here that succeeded; null before the first.
-    Queries: the choice's five, leader (two on PostgreSQL), last changes, earlier runs."""
-    chosen = choose(cluster, wanted)
+    does. `seconds` is what the batches take if each change takes the median of the newest here that succeeded, without
+    the pushes before; null before the first. Queries: the choice's (five, members), leader (members and leader are two
+    on PostgreSQL), down (two), last changes, earlier changes."""
+    chosen = choose(cluster, wanted, options)
+    leader, _ = away.managers()
     places = [(choice.host.host_ip, choice.service.service_type) for choice in chosen]
+    batches = limits.batches(places, options, away.down(cluster.pk), leader)
+    seconds = pace.seconds_of(batches, pace.learned(cluster.pk), options.get("soak_seconds", 0))
     return {
         "fingerprint": fingerprint(cluster, chosen, options),
         "order": [
@@ -50,13 +60,10 @@ def plan(cluster: Cluster, wanted: Sequence[Mapping[str, str]], options: Mapping
             }
             for choice in chosen
         ],
-        "batches": [
-            [{"host_ip": host, "service_type": service} for host, service in batch]
-            for batch in limits.batches(places, options)
-        ],
-        "prechecks": _prechecks(),
+        "batches": [[{"host_ip": host, "service_type": service} for host, service in batch] for batch in batches],
+        "prechecks": _prechecks(bool(leader)),
         "bytes": sum(choice.payload.size for choice in chosen),
-        "seconds": _seconds(cluster, len(chosen)),
+        "seconds": None if seconds is None else max(1, round(seconds)),
         "facts_time": int(_facts_time(cluster, chosen).timestamp()),
     }
 
@@ -71,24 +78,20 @@ def fingerprint(cluster: Cluster, chosen: Sequence[Choice], options: Mapping[str
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _prechecks() -> list[dict[str, Any]]:
+def _prechecks(leads: bool) -> list[dict[str, Any]]:
     """Return the named checks: whether a leader is there now, and what it will check first."""
-    leads = leader_known()
     leader = ("a manager leads", "有主节点") if leads else ("no manager leads now", "当前没有主节点")
     checks = {"leader": leader, **_PRECHECKS}
     return [
-        {"name": name, "blocking": True, "message": english, "message_cn": chinese}
+        {
+            "name": name,
+            "blocking": name not in _WARNINGS,
+            "waivable": name in limits.WAIVABLE,
+            "message": english,
+            "message_cn": chinese,
+        }
         for name, (english, chinese) in checks.items()
     ]
-
-
-def _seconds(cluster: Cluster, items: int) -> int | None:
-    runs = UpgradeRun.objects.filter(
-        cluster=cluster, kind=UpgradeRun.Kind.UPGRADE, state=UpgradeRun.State.SUCCEEDED, end_time__isnull=False
-    ).annotate(count=Count("items"))
-    newest = runs.order_by("-end_time").values_list("create_time", "end_time", "count")[:_LEARN_FROM]
-    each = [(end - begin).total_seconds() / count for begin, end, count in newest if end and count]
-    return max(1, round(median(each) * items)) if each else None
 
 
 def _facts_time(cluster: Cluster, chosen: Sequence[Choice]) -> datetime:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from typing import Any
 
 from rest_framework import serializers
@@ -18,14 +20,10 @@ from sysmgr.api.fields import (
 )
 from sysmgr.errors import bilingual
 
-_LATER = (
-    "canary",
-    "soak_seconds",
-    "pause_after",
-    "not_before",
-    "not_after",
-    "waive",
-)
+from .limits import CANARY, WAIVABLE
+
+_TWICE = bilingual("is there twice", "重复出现")
+_LAST_SECOND = 253_402_300_799  # 9999-12-31: what a date can still show
 
 
 class MaxUnavailableInput(StrictSerializer):
@@ -36,27 +34,65 @@ class MaxUnavailableInput(StrictSerializer):
     storage = StrictIntegerField(required=False, min_value=1, max_value=1000)
 
 
+class WaiverInput(StrictSerializer):
+    """One named precheck of one host that a run passes over, and why."""
+
+    host_ip = StrictCharField(max_length=45)
+    check = StrictChoiceField(choices=list(WAIVABLE))
+    reason = StrictCharField(max_length=200)
+
+
 class OptionsInput(StrictSerializer):
-    """The options of contract §4 that are there; the others are refused by name."""
+    """The options of contract §4."""
 
     max_parallel = StrictIntegerField(required=False, min_value=1, max_value=100)
     max_unavailable = MaxUnavailableInput(required=False)
+    canary = StrictIntegerField(required=False, min_value=0, max_value=1000)
+    soak_seconds = StrictIntegerField(required=False, min_value=0, max_value=86_400)
     fail_count = StrictIntegerField(required=False, min_value=1, max_value=10000)
     fail_percent = StrictIntegerField(required=False, min_value=1, max_value=100)
-    on_threshold = StrictChoiceField(required=False, choices=["pause"])
+    on_threshold = StrictChoiceField(required=False, choices=["pause", "rollback"])
+    pause_after = StrictListField(child=StrictCharField(max_length=45), required=False, max_length=1000)
+    not_before = StrictIntegerField(required=False, min_value=0, max_value=_LAST_SECOND)
+    not_after = StrictIntegerField(required=False, min_value=0, max_value=_LAST_SECOND)
+    waive = StrictListField(child=WaiverInput(), required=False, max_length=1000)
     plan_fingerprint = StrictCharField(required=False)
     reason = StrictCharField(required=False, allow_blank=True)
 
-    def to_internal_value(self, data: Any) -> dict[str, Any]:
-        """Say "not there yet" of what is documented for later."""
-        if isinstance(data, dict):
-            text = bilingual("is not there yet", "尚未提供")
-            later = {key: [text] for key in _LATER if key in data}
-            if data.get("on_threshold") == "rollback":
-                later["on_threshold"] = [text]
-            if later:
-                raise serializers.ValidationError(later)
-        return super().to_internal_value(data)
+    def validate_not_after(self, value: int) -> int:
+        """Refuse a window that is over."""
+        if value <= time.time():
+            raise serializers.ValidationError(bilingual("is over already", "已经过去"))
+        return value
+
+    def validate_waive(self, value: list[dict[str, str]]) -> list[dict[str, str]]:
+        """Refuse two waivers of one check."""
+        pairs = [(one["host_ip"], one["check"]) for one in value]
+        _refuse_twice(pairs)
+        return value
+
+    def validate_pause_after(self, value: list[str]) -> list[str]:
+        """Refuse the same point twice."""
+        _refuse_twice(value)
+        return value
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Refuse options that contradict each other."""
+        if attrs.get("not_before", 0) >= attrs.get("not_after", _LAST_SECOND + 1):
+            raise serializers.ValidationError(
+                {"not_after": [bilingual("must be later than not_before", "必须晚于 not_before")]}
+            )
+        if CANARY in attrs.get("pause_after", ()) and attrs.get("canary") == 0:
+            raise serializers.ValidationError(
+                {"pause_after": [bilingual("names the canary, but there is none", "指定了 canary，但未启用")]}
+            )
+        return attrs
+
+
+def _refuse_twice(values: Sequence[Any]) -> None:
+    twice = {place: [_TWICE] for place, value in enumerate(values) if value in values[:place]}
+    if twice:
+        raise serializers.ValidationError(twice)  # type: ignore[arg-type]
 
 
 class ItemInput(StrictSerializer):
@@ -80,6 +116,25 @@ class RunInput(StrictSerializer):
 
     upgrade_uuid = StrictUUIDField()
     cluster_uuid = StrictUUIDField(required=False)
+
+
+class RetryInput(RunInput):
+    """upgrade/retry; `force` also tries what failed for a definite reason or was left out with one."""
+
+    force = StrictBooleanField(default=False)
+
+
+class SkipInput(RunInput):
+    """upgrade/skip."""
+
+    host_ip = StrictCharField(max_length=45)
+    reason = StrictCharField(max_length=200)
+
+
+class WaiveInput(SkipInput):
+    """upgrade/waive."""
+
+    check = StrictChoiceField(choices=list(WAIVABLE))
 
 
 class UpgradeInput(StrictSerializer):

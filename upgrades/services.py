@@ -47,7 +47,7 @@ def request_upgrade(
 def _request(
     cluster: Cluster, wanted: Sequence[Mapping[str, str]], options: Mapping[str, Any], actor: Actor
 ) -> UpgradeRun:
-    chosen = choose(cluster, wanted)
+    chosen = choose(cluster, wanted, options)
     planned = options.get("plan_fingerprint", "")
     if planned and planned != fingerprint(cluster, chosen, options):
         raise PlanChanged("options.plan_fingerprint")
@@ -83,6 +83,7 @@ def _create(cluster: Cluster, chosen: Sequence[Choice], options: Mapping[str, An
             package_name=choice.package.package_name,
             from_version=choice.service.version,
             to_version=choice.package.version,
+            payload_bytes=choice.payload.size,  # until its host has told what it lacks
         )
         for place, choice in enumerate(chosen)
     )
@@ -93,5 +94,9 @@ def _create(cluster: Cluster, chosen: Sequence[Choice], options: Mapping[str, An
         f"{actor.user_name} 请求升级 {len(chosen)} 个主机服务",
         cluster_uuid=cluster.pk,
     )
-    record(actor, "upgrade.request", f"run {run.pk}")
+    waived = [
+        {"path": f"options.waive.{one['host_ip']}.{one['check']}", "from": "", "to": one["reason"]}
+        for one in options.get("waive", ())
+    ]
+    record(actor, "upgrade.request", f"run {run.pk}", changes=waived)
     return run

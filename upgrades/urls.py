@@ -5,12 +5,16 @@ from django.urls import path
 from .api.backups import BackupCareViewSet, RollbackViewSet
 from .api.controls import ControlViewSet
 from .api.events import UpgradeEventViewSet
+from .api.hosts import HostCareViewSet
 from .api.packages import PackageViewSet
 from .api.runs import BackupViewSet, UpgradeViewSet
 from .api.trust import TrustViewSet
 from .api.tus import TusViewSet, UploadViewSet
 
 urlpatterns = [
+    path("v1/system/host/probe", HostCareViewSet.as_view({"post": "probe"})),
+    path("v1/system/host/repin", HostCareViewSet.as_view({"post": "repin"})),
+    path("v1/system/host/adopt", HostCareViewSet.as_view({"post": "adopt"})),
     path("v1/system/upgrade_package/list", PackageViewSet.as_view({"get": "list"})),
     path("v1/system/upgrade_package/current/inspect", PackageViewSet.as_view({"get": "current"})),
     path("v1/system/upgrade_package/upload", PackageViewSet.as_view({"post": "upload"})),
@@ -39,6 +43,7 @@ urlpatterns = [
     path("v1/system/compute/version/remove", BackupCareViewSet.as_view({"post": "remove"})),
     path("v1/system/upgrade/rollback", RollbackViewSet.as_view({"post": "rollback"})),
     path("v1/system/upgrade/inspect", UpgradeViewSet.as_view({"get": "inspect"})),
+    path("v1/system/upgrade/item/inspect", UpgradeViewSet.as_view({"get": "item"})),
     path("v1/system/upgrade/event/list", UpgradeEventViewSet.as_view({"get": "list"})),
     path("v1/system/upgrade/list", UpgradeViewSet.as_view({"get": "list"})),
     path("v1/system/upgrade/plan", ControlViewSet.as_view({"post": "plan"})),
@@ -46,4 +51,6 @@ urlpatterns = [
     path("v1/system/upgrade/resume", ControlViewSet.as_view({"post": "resume"})),
     path("v1/system/upgrade/cancel", ControlViewSet.as_view({"post": "cancel"})),
     path("v1/system/upgrade/retry", ControlViewSet.as_view({"post": "retry"})),
+    path("v1/system/upgrade/skip", ControlViewSet.as_view({"post": "skip"})),
+    path("v1/system/upgrade/waive", ControlViewSet.as_view({"post": "waive"})),
 ]

@@ -21,8 +21,10 @@ from sysmgr.api.credentials import LEGACY_KEY_UNUSED
 from sysmgr.api.idempotency import KEPT
 from sysmgr.api.models import IdempotencyKey
 from sysmgr.events.models import Alert, Cursor, Event
+from upgrades.models import StepLog, UpgradeRun
 
 NEWEST_EVENTS = 10_000  # kept whatever their age
+MOST_STEP_LOGS = 500_000  # of all runs together
 BATCH = 500
 _MOST_BATCHES = 40  # a turn: the next one goes on
 
@@ -46,6 +48,13 @@ def _old_events(now: datetime) -> QuerySet[Event]:
     return Event.objects.filter(number__lte=last, time__lt=now - timedelta(days=env.EVENT_DAYS))
 
 
+def _old_step_logs(now: datetime) -> QuerySet[StepLog]:
+    """Those of runs that ended long ago; and, whatever their age, the oldest of too many."""
+    newest = StepLog.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+    ended = Q(item__run__state__in=UpgradeRun.ENDED, begin_time__lt=now - timedelta(days=env.EVENT_DAYS))
+    return StepLog.objects.filter(ended | Q(pk__lte=newest - MOST_STEP_LOGS))
+
+
 def unused_keys(now: datetime) -> QuerySet[ApiKey]:
     """Return keys of old clients that ended because nobody used them."""
     cut = now - LEGACY_KEY_UNUSED
@@ -65,6 +74,13 @@ def rules() -> list[Rule]:
     ended = Q(state__in=[OutboxMail.State.SENT, OutboxMail.State.FAILED])
     return [
         Rule("events", Event, "time", f"{env.EVENT_DAYS} days, the newest {NEWEST_EVENTS:,} always", _old_events),
+        Rule(
+            "step logs",
+            StepLog,
+            "begin_time",
+            f"{env.EVENT_DAYS} days, at most {MOST_STEP_LOGS:,}",
+            _old_step_logs,
+        ),
         Rule(
             "closed alerts",
             Alert,

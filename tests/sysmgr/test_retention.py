@@ -27,6 +27,7 @@ from sysmgr.events.models import Alert, Event
 from sysmgr.events.services import emit, number
 from sysmgr.management import retention
 from tests.together import at_once
+from upgrades.models import StepLog, UpgradeItem, UpgradeRun
 
 DAY = timedelta(days=1)
 
@@ -130,3 +131,22 @@ def test_doctor_says_what_is_there_and_for_how_long(db: None) -> None:
     assert f"events: 2, oldest 5 d (kept {env.EVENT_DAYS} days, the newest 10,000 always)" in line
     for kind in ("closed alerts", "ended mail", "tokens", "idempotency keys", "admin sessions", "audit", "stderr"):
         assert kind in line
+
+
+def test_step_logs_go_with_time_and_with_number(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a run that goes on they stay, unless there are too many of all."""
+    old, now = timezone.now() - DAY * (env.EVENT_DAYS + 1), timezone.now()
+
+    def logs(place: int, **run: object) -> UpgradeItem:
+        made = UpgradeRun.objects.create(cluster=cluster, **run)
+        item = UpgradeItem.objects.create(run=made, ordinal=place, service_type="cloud")
+        for begin in (old, now):
+            StepLog.objects.create(item=item, task=item.task, step="push", begin_time=begin, seconds=1)
+        return item
+
+    ended, goes_on = logs(0, state="succeeded", end_time=now), logs(1)
+    retention.sweep()
+    assert (ended.logs.count(), goes_on.logs.count()) == (1, 2)
+    monkeypatch.setattr(retention, "MOST_STEP_LOGS", 1)
+    retention.sweep()
+    assert (ended.logs.count(), goes_on.logs.count()) == (0, 1)

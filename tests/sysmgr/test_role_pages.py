@@ -47,11 +47,14 @@ ACTS = {
         settings_app/pendingchange/*/confirm settings_app/settingrevision/*/restore
         """,
     WORKERS: """
-        events/alert/*/acknowledge upgrades/backup/*/remove upgrades/backup/*/restore upgrades/backup/*/verify
+        cluster/host/*/adopt cluster/host/*/hold_out cluster/host/*/probe cluster/host/*/repin
+        cluster/host/*/take_back cluster/host/import events/alert/*/acknowledge upgrades/backup/*/remove
+        upgrades/backup/*/restore upgrades/backup/*/verify
         upgrades/backup/new upgrades/upgradepackage/*/reinstate upgrades/upgradepackage/*/remove
         upgrades/upgradepackage/*/verify upgrades/upgradepackage/*/withdraw upgrades/upgradepackage/upload
         upgrades/upgraderun/*/cancel upgrades/upgraderun/*/pause upgrades/upgraderun/*/resume
-        upgrades/upgraderun/*/retry upgrades/upgraderun/*/rollback upgrades/upgraderun/new
+        upgrades/upgraderun/*/retry upgrades/upgraderun/*/rollback upgrades/upgraderun/*/skip
+        upgrades/upgraderun/*/waive upgrades/upgraderun/new
         """,
     ALL: """
         accounts/apikey/mine accounts/apikey/mine/create accounts/token/mine second_factor

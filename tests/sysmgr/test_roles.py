@@ -23,17 +23,21 @@ ALL = frozenset({ADMINISTRATOR, OPERATOR, AUDITOR})
 SYSTEM = {
     READERS: "audit/export audit/list audit/verify user/list",
     ALL: """
-        access_control/explain alert/list cluster/list compute/version/inspect compute/version/list host/inspect
-        host/list mail/outbox/inspect mail/outbox/list mail_setting/inspect member/list setting/explain setting/inspect
-        setting/pending setting/revision/inspect setting/revision/list upgrade/event/list upgrade/inspect upgrade/list
-        upgrade_package/current/inspect upgrade_package/inspect upgrade_package/list upgrade_package/trust/list
+        access_control/explain alert/list cluster/inspect cluster/list compute/version/inspect compute/version/list
+        host/inspect host/list mail/outbox/inspect mail/outbox/list mail_setting/inspect member/list setting/explain
+        setting/inspect
+        setting/pending setting/revision/inspect setting/revision/list upgrade/event/list upgrade/inspect
+        upgrade/item/inspect upgrade/list upgrade_package/current/inspect upgrade_package/inspect upgrade_package/list
+        upgrade_package/trust/list
         upgrade_package/upload/list version
         """,
     WORKERS: """
         alert/acknowledge compute/version/backup compute/version/remove compute/version/restore compute/version/upgrade
-        compute/version/verify host/create host/remove host/update upgrade/cancel upgrade/pause upgrade/plan
-        upgrade/resume upgrade/retry upgrade/rollback upgrade_package/reinstate upgrade_package/remove
-        upgrade_package/tus upgrade_package/upload upgrade_package/verify upgrade_package/withdraw
+        compute/version/verify host/adopt host/create host/import host/probe host/remove host/repin host/update
+        upgrade/cancel upgrade/pause upgrade/plan
+        upgrade/resume upgrade/retry upgrade/rollback upgrade/skip upgrade/waive upgrade_package/reinstate
+        upgrade_package/remove upgrade_package/tus upgrade_package/upload upgrade_package/verify
+        upgrade_package/withdraw
         """,
     NOBODY_ELSE: """
         cluster/create cluster/remove cluster/update front_style/login_image/upload mail/outbox/remove

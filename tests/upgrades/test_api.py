@@ -49,8 +49,8 @@ def test_an_accepted_request_answers_its_items_and_can_be_inspected(
         "message",
         "message_cn",
     ]
-    # gate · run · items · rollback
-    with django_assert_num_queries(4):
+    # gate · run · items · earlier changes · pushes · rollback
+    with django_assert_num_queries(6):
         seen = api.get(f"/v1/system/upgrade/inspect?upgrade_uuid={answer['upgrade_uuid']}").json()["data"]
     assert (seen["state"], seen["counts"], seen["reason"]) == ("pending", {"pending": 1}, "because")
     # gate · count · page

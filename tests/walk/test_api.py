@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from base64 import b32decode
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,11 +23,13 @@ from sysmgr.events.alerts import Trouble, raise_alert
 from sysmgr.events.models import Alert
 from tests.settings_app.mail.servers import Mailbox, smtp
 from tests.settings_app.test_login_image import png
+from tests.sshd import sshd_hosts
 from tests.sysmgr.test_roles import ENDPOINTS
 from tests.upgrades import tus
 from tests.upgrades.engine.drive import IP, drive
 from upgrades.models import Backup, HostHold, UpgradeItem, UpgradeRun
 from upgrades.package.sign import public_key_text
+from upgrades.transports.host_keys import fingerprint_of
 
 from .traces import Trace
 
@@ -111,14 +114,27 @@ def settings(trace: Trace, admin: Client) -> None:
     trace.wrote("/v1/system/support_bundle/create", before)
 
 
-def clusters(trace: Trace, admin: Client) -> None:
+def clusters(trace: Trace, admin: Client, folder: Path) -> None:
     """Clusters and hosts."""
     made = trace.post(admin, "cluster/create", {"name": "other"})["cluster_uuid"]
     trace.post(admin, "cluster/update", {"cluster_uuid": made, "name": "another"})
+    trace.post(admin, "cluster/update", {"cluster_uuid": made, "gate": {"kind": "command", "name": "quorum"}})
     host = {"cluster_uuid": made, "host_ip": "192.0.2.9", "transport": "ssh", "root": "/srv/x", "services": ["cloud"]}
     trace.post(admin, "host/create", host)
     trace.post(admin, "host/update", {"cluster_uuid": made, "host_ip": "192.0.2.9", "labels": ["rack 1"]})
+    trace.post(admin, "host/import", {"cluster_uuid": made, "list": [{"host_ip": "192.0.2.9", "labels": []}]})
     trace.post(admin, "host/remove", {"cluster_uuid": made, "host_ip": "192.0.2.9"})
+    with sshd_hosts(1, folder) as (one,):
+        (folder / "installed").mkdir()
+        row = {key: value for key, value in one.row().items() if key != "host_key"}
+        trace.post(admin, "host/create", {"cluster_uuid": made, "services": ["cloud"], **row})
+        where = {"cluster_uuid": made, "host_ip": one.host_ip}
+        fingerprint = fingerprint_of(one.host_key)
+        trace.post(admin, "host/probe", {**where, "accept_fingerprint": fingerprint})
+        trace.post(admin, "host/repin", {**where, "fingerprint": fingerprint, "reason": "walk"})
+        installed = {"service_type": "cloud", "source_path": str(folder / "installed"), "version": "1.0"}
+        trace.post(admin, "host/adopt", {**where, **installed})
+        trace.post(admin, "host/remove", where)
     demo = Cluster.objects.get(demo=True)
     trace.post(admin, "cluster/update", {"cluster_uuid": str(demo.pk), "default": True})
     trace.post(admin, "cluster/remove", {"cluster_uuid": made})
@@ -157,6 +173,9 @@ def runs(trace: Trace, admin: Client, term: int) -> None:
     trace.post(admin, "upgrade/pause", named)
     trace.post(admin, "upgrade/resume", named)
     trace.post(admin, "upgrade/cancel", named)
+    dead = {"upgrade_uuid": str(start("compute/version/upgrade", {"list": [item]}).pk), "host_ip": IP, "reason": "dead"}
+    trace.post(admin, "upgrade/waive", {**dead, "check": "disk_space"})
+    assert trace.post(admin, "upgrade/skip", dead)["state"] == "cancelled"
     run = drive(start("compute/version/upgrade", {"list": [item]}), term)
     assert run.state == "succeeded"
     back = drive(start("upgrade/rollback", {"upgrade_uuid": str(run.pk)}), term)
@@ -176,7 +195,12 @@ def runs(trace: Trace, admin: Client, term: int) -> None:
 
 
 def test_each_write_leaves_a_row_and_no_secret_anywhere(
-    demo_cluster: Cluster, unstored: bytes, term: int, trace: Trace, caplog: pytest.LogCaptureFixture
+    demo_cluster: Cluster,
+    unstored: bytes,
+    term: int,
+    trace: Trace,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     LeaderLease.objects.update(expires_at=timezone.now() + timedelta(days=1))
     User.objects.create_user("root", THIRD, role=Role.ADMINISTRATOR)
@@ -184,7 +208,7 @@ def test_each_write_leaves_a_row_and_no_secret_anywhere(
     packages(trace, admin, unstored)
     runs(trace, admin, term)
     settings(trace, admin)
-    clusters(trace, admin)
+    clusters(trace, admin, tmp_path)
     users(trace, admin)
     assert trace.silent == []
     assert trace.leaks(caplog.text) == []

@@ -31,7 +31,7 @@ from tests.settings_app.code.lines import target
 from tests.sysmgr.accounts.calls import enter_api
 from tests.test_house_rules import APPS
 from tests.upgrades import tus
-from tests.upgrades.engine.drive import IP
+from tests.upgrades.engine.drive import IP, root
 from upgrades.package.sign import public_key_text
 
 from .traces import Trace
@@ -45,6 +45,8 @@ READS = {
     "build_package": "makes a file for whoever runs it; knows no installation",
     "create_signing_key": "makes a file for whoever runs it; knows no installation",
     "doctor": "reads",
+    "drill": "works in an installation of its own, which it removes",
+    "host_export": "reads",
     "package_check": "tries a package on a throw-away host and removes that again",
     "package_init": "makes a folder for whoever runs it; knows no installation",
     "run_manager": "drives what other doors asked for; runs are walked at the API",
@@ -55,6 +57,7 @@ READS = {
     "settings_plan": "reads",
     "settings_revisions": "reads",
     "settings_show": "reads",
+    "ssh_key": "reads",
     "user_list": "reads",
     "write_docs": "writes into the source tree",
 }
@@ -147,12 +150,23 @@ def settings(trace: Commands, cluster: Cluster, folder: Path, monkeypatch: pytes
     trace.run("rotate_secret_key", "--retire")
 
 
+def hosts(trace: Commands, folder: Path) -> None:
+    """Hosts from a file."""
+    file = folder / "hosts.csv"
+    file.write_text("host_ip,transport,root,services\n192.0.2.9,ssh,/srv/x,cloud\n")
+    trace.run("host_import", str(file))
+
+
 def upgrades(trace: Commands, folder: Path, whole: bytes) -> None:
     """Packages, trust, and a run that nobody waits for."""
     trace.run("trust_add", "vendor", public_key_text(Ed25519PrivateKey.generate()))
     package = folder / tus.NAME
     package.write_bytes(whole)
     trace.run("import_package", str(package))
+    other, fence = "8b0f2a51-0c1e-4a3e-9a77-4d8f2f6f0c11", root(IP) / ".sysmgr" / "fence"
+    fence.parent.mkdir(exist_ok=True)
+    fence.write_text(f"{other} 1\n")
+    trace.run("host_take_over", IP, "--from", other, "--reason", "moved here")
     trace.run("upgrade", IP, "storage", "--to", "1.5", "--yes", "--detach")
 
 
@@ -168,6 +182,7 @@ def test_each_command_leaves_a_row_and_no_secret_anywhere(
     LeaderLease.objects.update(expires_at=timezone.now() + timedelta(days=1))
     users(trace, monkeypatch)
     settings(trace, demo_cluster, tmp_path, monkeypatch)
+    hosts(trace, tmp_path)
     upgrades(trace, tmp_path, unstored)
     assert trace.run("audit_verify", "--accept", "walk")["accepted"] == AuditRow.objects.count()
     assert anchors.read()

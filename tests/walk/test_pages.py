@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from django.test import Client, RequestFactory
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
-from cluster.models import Cluster, LeaderLease
+from cluster.models import Cluster, Host, LeaderLease
 from settings_app.mail.outbox import queue
 from settings_app.models import (
     AccessControlPolicy,
@@ -38,10 +39,12 @@ from sysmgr.events.alerts import Trouble, raise_alert
 from sysmgr.events.models import Alert
 from tests.pages import url
 from tests.settings_app.admin.forms import inputs, read
+from tests.sshd import sshd_hosts
 from tests.sysmgr.accounts.calls import policy
 from tests.upgrades import tus
 from tests.upgrades.engine.drive import IP, drive
 from upgrades.models import Backup, UpgradePackage, UpgradeRun
+from upgrades.transports.host_keys import fingerprint_of
 
 from .test_api import code
 from .traces import Trace
@@ -207,16 +210,20 @@ def runs(trace: Pages, client: Client, cluster: Cluster, term: int) -> None:
     def newest() -> UpgradeRun:
         return UpgradeRun.objects.latest("create_time")
 
-    form: dict[str, Any] = {"items": [f"{IP} storage"], "version": "1.5"}
-    shown = client.post(reverse("admin:upgrades_upgraderun_new"), form)
-    fingerprint = shown.context["plan"]["fingerprint"]
-    trace.send(client, "upgrades_upgraderun_new", **form, plan_fingerprint=fingerprint)
+    def asked() -> None:
+        form: dict[str, Any] = {"items": [f"{IP} storage"], "version": "1.5"}
+        plan = client.post(reverse("admin:upgrades_upgraderun_new"), form).context["plan"]
+        trace.send(client, "upgrades_upgraderun_new", **form, plan_fingerprint=plan["fingerprint"])
+
+    asked()
     for name in ("pause", "resume", "cancel", "retry"):
         trace.act(client, newest(), name)
-    run = drive(newest(), term)
-    assert run.state == "succeeded"
+    trace.act(client, newest(), "waive", host_ip=IP, check="health", reason="it is sick, and that is why")
+    assert (run := drive(newest(), term)).state == "succeeded"
     trace.act(client, run, "rollback")
     assert drive(newest(), term).state == "succeeded"
+    asked()
+    trace.act(client, newest(), "skip", host_ip=IP, reason="it is on fire")
     where = {"cluster": str(cluster.pk), "host_ip": IP, "service_type": "storage"}
     trace.send(client, "upgrades_backup_new", **where)
     assert drive(newest(), term).state == "succeeded"
@@ -225,6 +232,25 @@ def runs(trace: Pages, client: Client, cluster: Cluster, term: int) -> None:
     trace.act(client, backup, "restore")
     assert drive(newest(), term).state == "succeeded"
     trace.act(client, Backup.objects.filter(version="1.3").earliest("begin_time"), "remove")
+
+
+def hosts(trace: Pages, client: Client, cluster: Cluster, folder: Path) -> None:
+    """A host behind a real sshd."""
+    with sshd_hosts(1, folder) as (one,):
+        (folder / "installed").mkdir()
+        file = SimpleUploadedFile(
+            "hosts.csv", f"host_ip,transport,root,services\n{one.host_ip},ssh,{one.root},cloud\n".encode()
+        )
+        trace.send(client, "cluster_host_import", cluster=str(cluster.pk), file=file)
+        host = Host.objects.get(host_ip=one.host_ip)
+        Host.objects.filter(pk=host.pk).update(ssh_port=one.port, ssh_user=one.user)
+        fingerprint = fingerprint_of(one.host_key)
+        trace.act(client, host, "probe", accept_fingerprint=fingerprint)
+        trace.act(client, host, "repin", fingerprint=fingerprint, reason="walk")
+        trace.act(client, host, "hold_out", maintenance_reason="walk")
+        trace.act(client, host, "take_back")
+        installed = {"service_type": "cloud", "source_path": str(folder / "installed"), "version": "1.0"}
+        trace.act(client, host, "adopt", **installed)
 
 
 def _names(patterns: Any) -> Iterator[str]:
@@ -252,7 +278,12 @@ def writes(user: User) -> set[str]:
 
 
 def test_each_page_leaves_a_row_and_no_secret_anywhere(
-    demo_cluster: Cluster, unstored: bytes, term: int, trace: Pages, caplog: pytest.LogCaptureFixture
+    demo_cluster: Cluster,
+    unstored: bytes,
+    term: int,
+    trace: Pages,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     LeaderLease.objects.update(expires_at=timezone.now() + timedelta(days=1))
     policy(demo_cluster, login_fail_retry_times=5)
@@ -260,6 +291,7 @@ def test_each_page_leaves_a_row_and_no_secret_anywhere(
     client = entered(trace, "root", FIRST)
     packages(trace, client, demo_cluster, unstored)
     runs(trace, client, demo_cluster, term)
+    hosts(trace, client, demo_cluster, tmp_path)
     users(trace, client)
     settings(trace, client, demo_cluster)
     own(trace, client)

@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
+from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -18,16 +20,20 @@ from django.utils.translation import gettext_lazy as _
 from cluster.models import Cluster
 from sysmgr.acts import Act, ActingAdmin, Page
 from sysmgr.admin import ReadOnlyAdmin, actor_of, in_chinese, pretty
+from sysmgr.api.fields import validated
 from sysmgr.audit.services import Actor
-from upgrades import backup_services, controls, page_selectors
+from sysmgr.theme import Select, TextInput
+from upgrades import controls, limits, page_selectors, rollbacks, skipping, waivers
 from upgrades.models import HostHold, StepLog, UpgradeItem, UpgradeRun
 from upgrades.next_steps import next_step
+from upgrades.serializers import RunInput, SkipInput, WaiveInput
 
 from . import texts
 from .upgrade import UpgradeMixin
 
 State = UpgradeRun.State
 _STOP_POLLING = 286
+_WAIVABLE = (State.PENDING, State.PRECHECKING, State.PAUSING, State.PAUSED)
 _GOES_ON = (State.PENDING, State.PRECHECKING, State.RUNNING)
 
 
@@ -38,8 +44,48 @@ def _by(service: Callable[[Cluster, UUID, Actor], UpgradeRun]) -> Callable[[Http
     return do
 
 
+def _retry(request: HttpRequest, run: UpgradeRun, given: Mapping[str, Any]) -> None:
+    controls.retry(run.cluster, run.pk, actor_of(request), force=given["force"])
+
+
+def _skip(request: HttpRequest, run: UpgradeRun, given: Mapping[str, Any]) -> None:
+    body = _input(SkipInput, run, given)
+    skipping.skip(run.cluster, run.pk, body["host_ip"], body["reason"], actor_of(request))
+
+
+def _waive(request: HttpRequest, run: UpgradeRun, given: Mapping[str, Any]) -> None:
+    waivers.waive(run.cluster, run.pk, _input(WaiveInput, run, given), actor_of(request))
+
+
+def _input(serializer: type[RunInput], run: UpgradeRun, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Check what a form gave as the API's input does."""
+    return validated(serializer, {"upgrade_uuid": str(run.pk), **given})
+
+
+class RetryForm(forms.Form):
+    """What of the failures is tried again."""
+
+    force = forms.BooleanField(
+        label=_("Also what trying again alone does not mend, and what was left out"), required=False
+    )
+
+
+class SkipForm(forms.Form):
+    """Which host is left out, and why."""
+
+    host_ip = forms.CharField(label=_("Address"), max_length=45, widget=TextInput)
+    reason = forms.CharField(label=_("Reason"), max_length=200, widget=TextInput)
+
+
+class WaiveForm(SkipForm):
+    """Which check is passed over."""
+
+    check = forms.ChoiceField(label=_("Check"), choices=[(name, name) for name in limits.WAIVABLE], widget=Select)
+    field_order = ("host_ip", "check", "reason")
+
+
 def _rollback(request: HttpRequest, run: UpgradeRun, given: Mapping[str, Any]) -> HttpResponse:
-    made = backup_services.request_rollback(run.cluster, run.pk, None, actor_of(request))
+    made = rollbacks.request_rollback(run.cluster, run.pk, None, actor_of(request))
     messages.success(request, gettext("The rollback has begun."))
     return HttpResponseRedirect(reverse("admin:upgrades_upgraderun_change", args=[made.pk]))
 
@@ -81,8 +127,29 @@ class UpgradeRunAdmin(UpgradeMixin, ActingAdmin[UpgradeRun]):
             label=_("Retry"),
             question=_("What failed or was skipped is tried again in this run."),
             done=_("The run tries again."),
-            do=_by(controls.retry),
+            do=_retry,
+            form=RetryForm,
             offered=lambda run: run.state in (State.FAILED, State.CANCELLED, State.PAUSED),
+        ),
+        Act(
+            name="waive",
+            call="upgrade/waive",
+            label=_("Waive a check"),
+            question=_("The run passes over this check on this host. The reason stays with the run."),
+            done=_("The check is waived."),
+            do=_waive,
+            form=WaiveForm,
+            offered=lambda run: run.state in _WAIVABLE,
+        ),
+        Act(
+            name="skip",
+            call="upgrade/skip",
+            label=_("Skip a host"),
+            question=_("What was not begun on this host is left out, and the host is marked for catching up later."),
+            done=_("The host is left out."),
+            do=_skip,
+            form=SkipForm,
+            offered=lambda run: run.state in (State.PENDING, State.PAUSED),
         ),
         Act(
             name="cancel",
@@ -149,10 +216,13 @@ class UpgradeRunAdmin(UpgradeMixin, ActingAdmin[UpgradeRun]):
             "run_next_step": chinese if in_chinese() else english,
             "chinese": in_chinese(),
             "progress": progress,
+            "progress_words": [] if run.ended else texts.progress_in_words(progress),
             "left_out": texts.steps_left_out(progress["left_out"]),
             "texts": texts.RUN,
             "progress_link": self.link("progress", run.pk),
             "steps_link": reverse("admin:upgrades_upgradeitem_changelist") + f"?run__uuid__exact={run.pk}",
+            "logs_link": reverse("admin:upgrades_steplog_changelist") + f"?item__run__uuid__exact={run.pk}",
+            "log_link": reverse("admin:upgrades_steplog_changelist") + "?item__uuid__exact=",
             "events_link": reverse("admin:events_event_changelist") + f"?subject={run.pk}",
         }
 
@@ -178,6 +248,16 @@ class StepLogAdmin(ReadOnlyAdmin[StepLog]):
     list_select_related = ["item"]
     search_fields = ["item__host_ip", "item__run__uuid"]
     ordering = ["-pk"]
+    instead = {"text": "pretty_text"}
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        """Let a run's page link to the logs of its steps."""
+        return lookup == "item__run__uuid__exact" or super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]
+
+    @admin.display(description=_("what it said"))
+    def pretty_text(self, log: StepLog) -> SafeString:
+        """Return the text as it was said, line by line."""
+        return format_html('<pre class="whitespace-pre-wrap">{}</pre>', log.text)
 
 
 @admin.register(HostHold)

@@ -22,7 +22,7 @@ PLAN = {
     ),
     "again": _("Change the choice"),
 }
-RUN = {"steps": _("All steps"), "events": _("Events")}
+RUN = {"steps": _("All steps"), "events": _("Events"), "logs": _("Step logs"), "log": _("Log")}
 
 
 def hosts_left_out(number: int) -> str:
@@ -34,6 +34,22 @@ def hosts_left_out(number: int) -> str:
 def steps_left_out(number: int) -> str:
     """Say that a list of steps is cut."""
     return gettext("%(number)d more are not shown.") % {"number": number} if number else ""
+
+
+def progress_in_words(progress: dict[str, Any]) -> list[str]:
+    """Say how much of the payloads has travelled, and how long the rest takes."""
+    words = []
+    if progress["sent"] < progress["bytes"]:
+        sent = gettext("%(sent)s of %(size)s are pushed.")
+        words.append(sent % {"sent": filesizeformat(progress["sent"]), "size": filesizeformat(progress["bytes"])})
+    if progress["seconds_left"]:
+        left = (
+            gettext("About %(minutes)d min are left.")
+            if progress["seconds_left"] >= 90
+            else gettext("About %(seconds)d s are left.")
+        )
+        words.append(left % {"seconds": progress["seconds_left"], "minutes": round(progress["seconds_left"] / 60)})
+    return words
 
 
 def plan_in_words(plan: dict[str, Any]) -> list[str]:

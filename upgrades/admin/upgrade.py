@@ -31,7 +31,11 @@ if TYPE_CHECKING:
 else:
     _Base = object
 
-_OPTIONS = ("max_parallel", "fail_count", "fail_percent", "reason")
+_NUMBERS = ("max_parallel", "canary", "soak_seconds", "fail_count", "fail_percent")
+_MOMENTS = ("not_before", "not_after")
+_OPTIONS = (*_NUMBERS, "on_threshold", "reason")
+_FORM = _("As 2027-01-31 22:00, in UTC.")
+_AT_THRESHOLD = (("", _("Pause")), ("rollback", _("Take back what was done")))
 
 
 class UpgradeForm(forms.Form):
@@ -42,12 +46,27 @@ class UpgradeForm(forms.Form):
     max_parallel = forms.IntegerField(
         label=_("Hosts at once"), required=False, min_value=1, max_value=100, widget=NumberInput
     )
+    canary = forms.IntegerField(
+        label=_("Hosts that come first, alone"), required=False, min_value=0, max_value=1000, widget=NumberInput
+    )
+    soak_seconds = forms.IntegerField(
+        label=_("Seconds that a changed service is watched"),
+        required=False,
+        min_value=0,
+        max_value=86_400,
+        widget=NumberInput,
+    )
     fail_count = forms.IntegerField(
         label=_("Pause at so many failures"), required=False, min_value=1, max_value=10000, widget=NumberInput
     )
     fail_percent = forms.IntegerField(
         label=_("Pause at so many percent of failures"), required=False, min_value=1, max_value=100, widget=NumberInput
     )
+    on_threshold = forms.ChoiceField(
+        label=_("At so many failures"), required=False, choices=_AT_THRESHOLD, widget=Select
+    )
+    not_before = forms.DateTimeField(label=_("Not before"), required=False, widget=TextInput, help_text=_FORM)
+    not_after = forms.DateTimeField(label=_("Not after"), required=False, widget=TextInput, help_text=_FORM)
     reason = forms.CharField(label=_("Reason"), required=False, max_length=255, widget=TextInput)
 
     def __init__(self, data: Any, cluster: Cluster) -> None:
@@ -72,6 +91,7 @@ class UpgradeForm(forms.Form):
         version = {"version": given["version"]} if given["version"] else {}
         pairs = [value.partition(" ") for value in given["items"]]
         options = {key: given[key] for key in _OPTIONS if given[key] not in (None, "")}
+        options |= {key: int(given[key].timestamp()) for key in _MOMENTS if given[key] is not None}
         wanted = [{"host_ip": host, "service_type": service, **version} for host, _, service in pairs]
         text = json.dumps({"list": wanted, "options": options})
         return validated(UpgradeInput, strict_json.loads(text.encode()))

@@ -10,7 +10,7 @@ from cluster.views import ClusterViewSet
 from sysmgr.api.envelope import ok
 from sysmgr.api.fields import validated
 from sysmgr.api.idempotency import idempotent
-from upgrades import backup_care, backup_selectors, backup_services, run_selectors
+from upgrades import backup_care, backup_selectors, backup_services, rollbacks, run_selectors
 from upgrades.backup_serializers import BackupInput, BackupNameInput, RestoreInput, RollbackInput
 from upgrades.models import UpgradeRun
 
@@ -91,5 +91,5 @@ class RollbackViewSet(ClusterViewSet):
         """Start a run that takes back what a run did; answer as upgrade/inspect of the new one."""
         body = validated(RollbackInput, request.data)
         cluster, actor = self.cluster(request, request.data), self.gate(request).actor
-        run = backup_services.request_rollback(cluster, body["upgrade_uuid"], body.get("list"), actor)
+        run = rollbacks.request_rollback(cluster, body["upgrade_uuid"], body.get("list"), actor)
         return ok(run_selectors.inspect(cluster.pk, run.pk))

@@ -1,4 +1,4 @@
-"""The API door of what an operator asks of a run: plan, pause, resume, cancel, retry."""
+"""The API door of what an operator asks of a run: plan, pause, resume, cancel, retry, skip, waive."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from sysmgr.api.envelope import ok
 from sysmgr.api.fields import validated
 from sysmgr.api.idempotency import idempotent
 from sysmgr.audit.services import Actor
-from upgrades import controls, plans, run_selectors
+from upgrades import controls, plans, run_selectors, skipping, waivers
 from upgrades.models import UpgradeRun
-from upgrades.serializers import RunInput, UpgradeInput
+from upgrades.serializers import RetryInput, RunInput, SkipInput, UpgradeInput, WaiveInput
 
 
 class ControlViewSet(ClusterViewSet):
@@ -46,10 +46,29 @@ class ControlViewSet(ClusterViewSet):
     @idempotent
     def retry(self, request: Any) -> Response:
         """Try again what failed or was skipped."""
-        return self._asked(request, controls.retry)
+        body = validated(RetryInput, request.data)
+        cluster, actor = self.cluster(request, request.data), self.gate(request).actor
+        return self._told(controls.retry(cluster, body["upgrade_uuid"], actor, force=body["force"]))
+
+    @idempotent
+    def skip(self, request: Any) -> Response:
+        """Leave a host out of a run that waits for it."""
+        body = validated(SkipInput, request.data)
+        cluster, actor = self.cluster(request, request.data), self.gate(request).actor
+        return self._told(skipping.skip(cluster, body["upgrade_uuid"], body["host_ip"], body["reason"], actor))
+
+    @idempotent
+    def waive(self, request: Any) -> Response:
+        """Pass over one named precheck of one host in one run."""
+        body = validated(WaiveInput, request.data)
+        cluster, actor = self.cluster(request, request.data), self.gate(request).actor
+        return self._told(waivers.waive(cluster, body["upgrade_uuid"], body, actor))
 
     def _asked(self, request: Any, call: Callable[[Cluster, UUID, Actor], UpgradeRun]) -> Response:
         body = validated(RunInput, request.data)
         cluster = self.cluster(request, request.data)
         run = call(cluster, body["upgrade_uuid"], self.gate(request).actor)
+        return self._told(run)
+
+    def _told(self, run: UpgradeRun) -> Response:
         return ok(run_selectors.inspected(run))

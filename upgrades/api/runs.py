@@ -13,7 +13,7 @@ from sysmgr.api.idempotency import idempotent
 from sysmgr.api.paging import page_of
 from sysmgr.api.views import parse_uuid
 from sysmgr.errors import InvalidInput, Problem
-from upgrades import run_selectors, selectors, services
+from upgrades import item_selectors, run_selectors, selectors, services
 from upgrades.models import UpgradeRun
 from upgrades.serializers import UpgradeInput
 
@@ -49,6 +49,12 @@ class UpgradeViewSet(ClusterViewSet):
         """Show a run with its items."""
         run = parse_uuid(request.query_params.get("upgrade_uuid"), "upgrade_uuid")
         return ok(run_selectors.inspect(self.read_cluster(request), run))
+
+    def item(self, request: Any) -> Response:
+        """Show one item of a run, with its steps."""
+        run = parse_uuid(request.query_params.get("upgrade_uuid"), "upgrade_uuid")
+        host, service = self.query(request, "host_ip"), self.query(request, "service_type")
+        return ok(item_selectors.inspect(self.read_cluster(request), run, host, service))
 
     def list(self, request: Any) -> Response:
         """List runs, newest first, of one `state` or of all."""

@@ -18,7 +18,7 @@ from tests.pages import LANGUAGES, enter, faults, refusals, said, url
 from tests.upgrades.engine.drive import ask, drive, root
 from upgrades.models import HostHold, UpgradeItem, UpgradeRun
 
-ACTS = ("pause", "resume", "retry", "cancel", "rollback")
+ACTS = ("pause", "resume", "retry", "waive", "skip", "cancel", "rollback")
 
 
 @pytest.fixture
@@ -49,11 +49,13 @@ def test_a_run_is_followed_until_it_rests(run: UpgradeRun, role: str, language: 
     part = progress(client, run)
     assert (part.status_code, faults(part)) == (200, [])
     assert "<html" not in part.content.decode() and "0/1" in part.content.decode()
-    assert offered(part) == (set() if role == Role.AUDITOR else {"pause", "cancel"})
+    assert offered(part) == (set() if role == Role.AUDITOR else {"pause", "waive", "skip", "cancel"})
     UpgradeRun.objects.update(state="paused", paused_by="operator")
     part = progress(client, run)
     assert part.status_code == 286
-    assert offered(part) == (set() if role == Role.AUDITOR else {"resume", "retry", "cancel", "rollback"})
+    assert offered(part) == (
+        set() if role == Role.AUDITOR else {"resume", "retry", "waive", "skip", "cancel", "rollback"}
+    )
     assert 'hx-trigger="every' not in client.get(url(UpgradeRun, "change", run.pk)).content.decode()
 
 
@@ -164,7 +166,7 @@ def test_a_run_with_a_thousand_steps_costs_what_one_with_one_does(run: UpgradeRu
         for n in range(10, 1010)
     )
     assert (cost("change"), cost("progress")) == few
-    assert few[1] <= 6  # policy (the gate) · session · user · run · counts · steps
+    assert few[1] <= 7  # policy (the gate) · session · user · run · steps · earlier changes · pushes
     part = progress(client, run).content.decode()
     assert "1000/1001" in part and "951 more are not shown." in part
 
@@ -182,3 +184,28 @@ def test_an_upgrade_is_rolled_back_from_its_page(demo_cluster: Cluster, term: in
     assert drive(back, term).state == "succeeded"
     assert (root() / "storage" / "current").resolve().name != "1.5"
     assert "1/1" in progress(client, back).content.decode()
+
+
+@pytest.mark.parametrize("role", [Role.ADMINISTRATOR, Role.OPERATOR])
+def test_a_check_is_waived_and_a_host_skipped(run: UpgradeRun, role: str) -> None:
+    client = enter(role)
+    form = {"host_ip": "10.30.12.55", "check": "disk_space", "reason": "seen"}
+    assert said(act(client, run, "waive", **form)) == ["The check is waived."]
+    run.refresh_from_db()
+    assert run.options["waive"] == [form]
+    assert "Is no host of the run" in refusals(act(client, run, "skip", host_ip="192.0.2.1", reason="dead"))
+    assert "valid choice" in refusals(act(client, run, "waive", **{**form, "check": "version"}))
+    assert said(act(client, run, "skip", host_ip="10.30.12.55", reason="dead")) == ["The host is left out."]
+    run.refresh_from_db()
+    assert (run.state, run.items.get().skip_reason) == ("cancelled", "dead")
+    told = AuditRow.objects.filter(door="admin", action__startswith="upgrade.").order_by("seq")
+    assert list(told.values_list("action", flat=True)) == ["upgrade.waive", "upgrade.skip"]
+
+
+def test_a_definite_failure_is_tried_again_by_a_tick(run: UpgradeRun) -> None:
+    UpgradeItem.objects.update(state="failed", definite=True, reason="no_space")
+    UpgradeRun.objects.update(state="failed", end_time=run.create_time)
+    HostHold.objects.all().delete()
+    client = enter(Role.OPERATOR)
+    assert "no_space" in refusals(act(client, run, "retry"))
+    assert said(act(client, run, "retry", force="on")) == ["The run tries again."]

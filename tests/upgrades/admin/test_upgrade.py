@@ -170,3 +170,20 @@ def test_the_page_costs_the_same_at_a_thousand_hosts(lead: Cluster) -> None:
     )  # policy (the gate) · session · user · cluster (twice) · versions · count · hosts · services
     assert len(page.context["found"]["hosts"]) == 100
     assert "903 more hosts are not shown" in page.content.decode()
+
+
+def test_the_options_of_a_roll_go_with_the_request(lead: Cluster) -> None:
+    client = enter(Role.OPERATOR)
+    form = {
+        "canary": "0",
+        "soak_seconds": "5",
+        "on_threshold": "rollback",
+        "not_before": "2099-01-31 22:00",
+        "not_after": "2099-01-31 23:00",
+    }
+    confirm(client, plan(client, STORAGE, **form), STORAGE, **form)
+    options = UpgradeRun.objects.get().options
+    assert (options["canary"], options["soak_seconds"], options["on_threshold"]) == (0, 5, "rollback")
+    assert (options["not_before"], options["not_after"]) == (4073580000, 4073583600)
+    for wrong, text in (("2020-01-31 22:00", "over already"), ("soon", "valid date")):
+        assert text in refusals(plan(client, STORAGE, not_after=wrong))
