@@ -6,7 +6,7 @@ ARGS ?=
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-sqlite test-pg bench lint format docs texts lock clean
+.PHONY: help run test test-sqlite test-pg soak bench lint format docs texts lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,9 +39,13 @@ test: test-sqlite test-pg ## Run the whole suite on SQLite and on PostgreSQL
 test-sqlite: $(VENV)/.dev-stamp ## Run the suite on SQLite
 	@$(PY) -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
-# The host-side script's own suite knows no database: once, with SQLite's, is enough.
-test-pg: $(VENV)/.dev-stamp ## Run the suite on PostgreSQL (a throw-away server)
-	@$(PY) -m tests.pg $(PY) -m pytest -n $(WORKERS) --dist worksteal --ignore tests/upgrades/agent $(ARGS)
+# What asks for no database (the host-side script's own suite, parsers, pure logic) is proved once, with SQLite's run.
+test-pg: $(VENV)/.dev-stamp ## Run what uses a database on PostgreSQL (a throw-away server)
+	@$(PY) -m tests.pg $(PY) -m pytest -n $(WORKERS) --dist worksteal --only-db $(ARGS)
+
+soak: $(VENV)/.dev-stamp ## Kill the manager at every point of a run, on SQLite and on PostgreSQL (an hour)
+	@SYSMGR_FULL=1 $(PY) -m pytest -n $(WORKERS) tests/upgrades/kills $(ARGS)
+	@SYSMGR_FULL=1 $(PY) -m tests.pg $(PY) -m pytest -n $(WORKERS) tests/upgrades/kills $(ARGS)
 
 bench: $(VENV)/.bench-stamp ## Measure against small honest programs (ARGS="--rounds 3", "--write" keeps it)
 	@$(PY) -m benchmarks $(ARGS)
