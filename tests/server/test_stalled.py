@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.server.processes import until
-from tests.server.product import Product
+from tests.server.product import Product, server_url
 
 BODIES, HEADERS = 100, 300
 ANSWER_SECONDS = 15  # generous: a loaded machine is slow, a starved server never answers
@@ -32,6 +32,8 @@ KINDS = {
     "admin": ("/admin/login/", "", FIELDS, "a="),
     "admin, a file": ("/admin/login/", "", COOKIE + FORM, PART),
 }
+# Bodies are refused before the first query: on PostgreSQL one kind of each reader is enough.
+TRIED = ("json, good token", "package, good token", "admin") if server_url() else tuple(KINDS)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -83,7 +85,7 @@ def writing(server: Product) -> httpx.Response:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("one_source", [True, False], ids=["one source", "many sources"])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", TRIED)
 def test_bodies_that_stall(server: Product, kind: str, one_source: bool) -> None:
     start = beginning(server, kind)
     with contextlib.ExitStack() as held:

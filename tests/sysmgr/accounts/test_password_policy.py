@@ -93,11 +93,9 @@ COMBINATIONS = [dict(zip(VALUES, values, strict=True)) for values in product(*VA
 
 
 def test_the_last_administrator_comes_in_and_changes_an_expired_password_whatever_the_rules(
-    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+    cluster: Cluster,
 ) -> None:
     assert set(VALUES) == {f.name for f in SECTIONS[SECTION]._meta.fields} - {"cluster", "id"}
-    # What a hash costs is not the question here.
-    monkeypatch.setattr("django.contrib.auth.hashers.ScryptPasswordHasher.work_factor", 2)
     password = PASSWORD
     anna = person()
     for place, values in enumerate(COMBINATIONS):

@@ -23,7 +23,7 @@ NAMES = ("anna", "nobody", "off", "without")
 
 
 @pytest.fixture(autouse=True)
-def people(cluster: Cluster) -> None:
+def people(cluster: Cluster, dear_hashes: None) -> None:
     """A known user, one that is switched off, one that has no password; and no lock in the way."""
     policy(cluster, login_fail_retry_times=0)
     person()
