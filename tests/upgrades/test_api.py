@@ -67,7 +67,7 @@ def test_an_accepted_request_answers_its_items_and_can_be_inspected(
         ({"list": [{**ITEM, "service_type": "network"}]}, "list[0].service_type"),
         ({"list": [{"host_ip": 5, "service_type": "storage"}]}, "list[0].host_ip"),
         ({"list": [{**ITEM, "more": 1}]}, "list[0].more"),
-        ({"list": [ITEM], "options": {"canary": 1}}, "options.canary"),
+        ({"list": [ITEM], "options": {"canary": -1}}, "options.canary"),
         ({"list": [ITEM], "options": {"nonsense": 1}}, "options.nonsense"),
         ({"list": [ITEM], "options": {"fail_count": 0}}, "options.fail_count"),
         ({"list": [ITEM, ITEM]}, "list[1].service_type: 10.30.12.55 storage"),
