@@ -65,15 +65,3 @@ def test_a_folder_below_a_local_root_is_upgraded(term: int, tmp_path: Path, monk
     assert (content(root), Backup.objects.count(), Host.objects.count()) == (files, 0, 0)
     (item,) = get(api, f"upgrade/inspect?upgrade_uuid={run.pk}").json()["data"]["results"]
     assert (item["host_ip"], item["state"]) == (IP, "committed")
-
-
-def test_a_host_over_ssh_says_that_it_comes_later(term: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import asyncio
-
-    from upgrades.transports import transport_of
-    from upgrades.transports.base import Unreachable
-
-    transport = transport_of(Host(transport="ssh", root="/srv/x"))
-    for call in (transport.install(), transport.run("fence")):
-        with pytest.raises(Unreachable, match="later version"):
-            asyncio.run(call)
