@@ -14,12 +14,15 @@ from tests.server.processes import until
 from tests.server.product import ROOT, Product, product
 
 
-def script(document: str, **places: str) -> str:
-    """Return the lines to type of a document, at this test's places, without those that start the product."""
-    blocks = re.findall(r"(?:^ {4}.*\n)+", (ROOT / "docs" / document).read_text(), re.MULTILINE)
+def script(document: str, end: str = "", **places: str) -> str:
+    """Return the lines to type of a document, up to the heading `end`, at this test's places, without those that
+    start the product."""
+    told = (ROOT / "docs" / document).read_text()
+    assert end in told
+    blocks = re.findall(r"(?:^ {4}.*\n)+", told.partition(end)[0] if end else told, re.MULTILINE)
     text = "\n".join(re.sub(r"^ {4}", "", block, flags=re.MULTILINE) for block in blocks if "make run" not in block)
-    for told, place in places.items():
-        text = text.replace(told, place)
+    for written, place in places.items():
+        text = text.replace(written, place)
     return text
 
 
@@ -58,14 +61,15 @@ def test_the_first_cluster_with_a_folder_as_its_host(tmp_path: Path) -> None:
             ".venv/bin/python manage.py": f"{shlex.quote(sys.executable)} {ROOT}/manage.py",
         }
         (tmp_path / "hosts").mkdir()
-        printed = follow(made, script("hosts.md", **places), tmp_path)
+        printed = follow(made, script("hosts.md", "## A host over SSH", **places), tmp_path)
         refused = [line for line in printed if '"scode":' in line and '"scode":0' not in line]
         assert refused == []
         assert "releases/2.0" in printed
         # The last line asked for a rollback, which goes on by itself.
         until("the rollback's end", lambda: made.get("host/inspect", host_ip="192.0.2.10")["held_by"] == "", 60)
         (host,) = made.get("host/list")["list"]
-        assert host["services"] == [{"service_type": "storage", "version": "1.0", "unmanaged": False}]
+        storage = {"service_type": "storage", "version": "1.0", "unmanaged": False, "catch_up": ""}
+        assert host["services"] == [storage]
         backups = made.get("compute/version/list", host_ip="192.0.2.10")["list"]
         assert [backup["version"] for backup in backups] == ["1.0", "2.0"]
         assert [row["name"] for row in made.get("cluster/list")["list"] if row["default"]] == ["site"]
