@@ -29,9 +29,16 @@ EXCLUDED = (
     "/v1/authentication/logout",  # would end the token that the run goes on with
     "/v1/system/mail_setting/test",  # would talk to whatever mail servers the generator names
 )
+# What is no fault of a body that does not fit: 413 too, for what is too long may be too large first.
+REFUSALS = ["400", "401", "403", "404", "405", "406", "409", "413", "415", "422", "428", "429"]
 # In parts, so that two test processes share them.
 SETTINGS = "^/v1/(authentication|system/(setting|mail_setting))/"
-PARTS = {"settings": ["--include-path-regex", SETTINGS], "others": ["--exclude-path-regex", SETTINGS]}
+UPGRADES = "^/v1/system/(upgrade|upgrade_package|compute|host|cluster)/"
+PARTS = {
+    "settings": ["--include-path-regex", SETTINGS],
+    "upgrades": ["--include-path-regex", UPGRADES],
+    "others": ["--exclude-path-regex", f"({SETTINGS}|{UPGRADES})"],
+}
 
 
 @pytest.mark.slow
@@ -39,7 +46,17 @@ PARTS = {"settings": ["--include-path-regex", SETTINGS], "others": ["--exclude-p
 @pytest.mark.parametrize("part", PARTS)
 def test_schemathesis_finds_nothing(server: Product, tmp_path: Path, part: str) -> None:
     token = server.log_in()["token"]
-    command = [sys.executable, "-m", "schemathesis.cli", "run", str(BASE_DIR / "docs" / "openapi.json")]
+    configuration = tmp_path / "schemathesis.toml"
+    configuration.write_text(f"[checks]\nnegative_data_rejection.expected-statuses = {REFUSALS}\n")
+    command = [
+        sys.executable,
+        "-m",
+        "schemathesis.cli",
+        "--config-file",
+        str(configuration),
+        "run",
+        str(BASE_DIR / "docs" / "openapi.json"),
+    ]
     command += ["--url", server.base, "--header", f"Authorization: Bearer {token}", "--checks", ",".join(CHECKS)]
     command += PARTS[part]
     command += [word for path in EXCLUDED for word in ("--exclude-path", path)]
