@@ -51,7 +51,7 @@ class Stage:
         statements = [f"UPDATE upgrades_upgradeitem SET source_id = NULL WHERE source_id IN {backups}"]
         statements += [f"DELETE FROM upgrades_backup WHERE host_id IN {hosts}"]
         statements += [
-            f"UPDATE cluster_hostservice SET version = '{version}' "
+            f"UPDATE cluster_hostservice SET version = '{version}', unmanaged = false "
             f"WHERE service_type = '{service}' AND host_id IN {hosts}"
             for service, version in OLD.items()
         ]

@@ -32,6 +32,7 @@ from .probing import pinned_fingerprint
 from .reading import follow, in_words, known, versions_of
 
 SECONDS = 600.0
+AGAIN_SECONDS = 3.0
 _AT_ONCE = 8
 _SILENT_AFTER = timedelta(seconds=1.5 * SECONDS)  # so one sweep may miss a host
 Said = Result | SysmgrError
@@ -60,7 +61,12 @@ async def _ask_all(hosts: Iterable[Host], term: int) -> dict[int, Said]:
     async def one(host: Host) -> Said:
         async with gate:
             try:
-                return await ask(host, term, "inspect")
+                answer = await ask(host, term, "inspect")
+                if _differs(host, versions_of(answer)):
+                    # Somebody may be at work there at this very moment: only what lasts is a drift.
+                    await asyncio.sleep(AGAIN_SECONDS)
+                    answer = await ask(host, term, "inspect")
+                return answer
             except SysmgrError as error:
                 return error
 

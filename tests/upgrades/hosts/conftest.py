@@ -13,8 +13,15 @@ from django.utils import timezone
 from cluster.models import Cluster, Host, LeaderLease
 from tests.cluster.conftest import lay_out, roots
 from tests.sshd import SshHost, sshd_hosts
+from upgrades.hosts import sweeping
 
 __all__ = ["roots"]
+
+
+@pytest.fixture(autouse=True)
+def differences_are_asked_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The moment between two looks at a host that differs is long for a test."""
+    monkeypatch.setattr(sweeping, "AGAIN_SECONDS", 0.0)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -181,3 +182,24 @@ def test_what_a_sweep_costs(led: Client, cluster: Cluster, roots: Path, number: 
         sweeping.sweep()
     # hosts · services · (time) · term · seen · living hosts · open alerts
     assert len(queries) <= 7, [query["sql"][:80] for query in queries]
+
+
+def test_what_differs_for_a_moment_only_is_no_drift(
+    led: Client, cluster: Cluster, roots: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    local(cluster, roots / "a", cloud="1.0")
+    current = roots / "a" / "cloud" / "current"
+    current.unlink()
+    honest, calls = sweeping.ask, [0]
+
+    async def mending(*args: Any, **kwargs: Any) -> Any:
+        said = await honest(*args, **kwargs)
+        calls[0] += 1
+        if not current.is_symlink():
+            current.symlink_to("releases/1.0")
+        return said
+
+    monkeypatch.setattr(sweeping, "ask", mending)
+    sweeping.sweep()
+    assert calls == [2] and version() == ("1.0", False)
+    assert not Event.objects.filter(kind="host.drift").exists()

@@ -72,7 +72,7 @@ class Stage:
         shutil.copytree(self.pristine, self.root, symlinks=True)
         UpgradeItem.objects.update(source=None)
         Backup.objects.all().delete()
-        HostService.objects.filter(host=self.host).update(version=OLD, catch_up="")
+        HostService.objects.filter(host=self.host).update(version=OLD, unmanaged=False, catch_up="")
         for name in ("calls", "point"):
             (self.shell / name).write_text("")
         with contextlib.suppress(FileNotFoundError):
