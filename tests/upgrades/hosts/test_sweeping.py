@@ -21,7 +21,7 @@ from sysmgr.events.alerts import acknowledge
 from sysmgr.events.models import Alert, Event
 from tests.cluster.conftest import lay_out
 from tests.sshd import SshHost
-from upgrades.hosts import sweeping
+from upgrades.hosts import asking, sweeping
 from upgrades.models import HostHold, UpgradeRun
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -190,7 +190,7 @@ def test_what_differs_for_a_moment_only_is_no_drift(
     local(cluster, roots / "a", cloud="1.0")
     current = roots / "a" / "cloud" / "current"
     current.unlink()
-    honest, calls = sweeping.ask, [0]
+    honest, calls = asking.ask, [0]
 
     async def mending(*args: Any, **kwargs: Any) -> Any:
         said = await honest(*args, **kwargs)
