@@ -70,7 +70,7 @@ class Simulated:
         await asyncio.sleep(delay)
         if step in _FAILING and self.chance.random() < FAILURE:
             self.fleet.failed[step] += 1
-            return Result(17, f"error digest_mismatch simulated in {step}\n")
+            return Result(15, f"error io_error simulated in {step}\n")
         return Result(0, self._did(step, words))
 
     def _did(self, step: str, words: tuple[str, ...]) -> str:
