@@ -45,9 +45,11 @@ def make(folder: Path, megabytes: int) -> None:
     """Make the payload below `folder`."""
     source, chance = folder / "source" / SERVICE, random.Random(7)
     source.mkdir(parents=True)
-    size = megabytes * 1024 * 1024
-    for number in range(1 if megabytes > 50 else 5):
-        (source / f"file-{number}").write_bytes(chance.randbytes(size if megabytes > 50 else size // 5))
+    count = 1 if megabytes > 50 else 5
+    for number in range(count):
+        with (source / f"file-{number}").open("wb") as file:
+            for _ in range(megabytes // count):
+                file.write(chance.randbytes(1024 * 1024))
 
 
 def drive() -> None:
