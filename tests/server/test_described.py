@@ -27,18 +27,12 @@ CHECKS = (
 )
 EXCLUDED = (
     "/v1/authentication/logout",  # would end the token that the run goes on with
+    "/v1/system/host/import",  # answers row by row, 200 with what is wrong in each: tests/cluster/test_import.py
     "/v1/system/mail_setting/test",  # would talk to whatever mail servers the generator names
 )
 # What is no fault of a body that does not fit: 413 too, for what is too long may be too large first.
 REFUSALS = ["400", "401", "403", "404", "405", "406", "409", "413", "415", "422", "428", "429"]
-# An import answers row by row: 200 with what is wrong in each.
-CONFIGURATION = f"""
-[checks]
-negative_data_rejection.expected-statuses = {REFUSALS}
-[[operations]]
-include-path = "/v1/system/host/import"
-checks.negative_data_rejection.enabled = false
-"""
+CONFIGURATION = f"[checks]\nnegative_data_rejection.expected-statuses = {REFUSALS}\n"
 # In parts, so that two test processes share them.
 SETTINGS = "^/v1/(authentication|system/(setting|mail_setting))/"
 UPGRADES = "^/v1/system/(upgrade|upgrade_package|compute|host|cluster)/"
@@ -74,6 +68,6 @@ def test_schemathesis_finds_nothing(server: Product, tmp_path: Path, part: str) 
     done = subprocess.run(
         command, cwd=tmp_path, env=clean_environment(), capture_output=True, text=True, timeout=SECONDS, check=False
     )
-    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    assert done.returncode == 0, re.sub(r"(.)\1{60,}", r"\1…", done.stdout)[-6000:] + done.stderr[-2000:]
     assert "No issues found" in done.stdout and re.search(r"Tested: [1-9]", done.stdout), done.stdout[-2000:]
     assert "Traceback" not in server.errors()
