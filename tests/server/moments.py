@@ -27,6 +27,17 @@ BODY = {"list": [{"host_ip": IP, "service_type": service, "version": NEW} for se
 STEPS = {"push", "backup", "stage", "activate", "verify", "commit", "cleanup"}
 
 
+def remake(root: Path, pristine: Path) -> None:
+    """Make a host's folder anew, also while a leader looks at the host and so writes below it."""
+
+    def gone() -> bool:
+        shutil.rmtree(root, ignore_errors=True)
+        return not root.exists()
+
+    until("the host's folder is gone", gone, 10)
+    shutil.copytree(pristine, root, symlinks=True, dirs_exist_ok=True)
+
+
 class Stage:
     """A product with releases and a package that are large enough for a kill to fall into a step."""
 
@@ -44,8 +55,7 @@ class Stage:
 
     def reset(self) -> None:
         """Make the host anew, on the disk and in the database; the runs of earlier moments stay."""
-        shutil.rmtree(self.root)
-        shutil.copytree(self.pristine, self.root, symlinks=True)
+        remake(self.root, self.pristine)
         hosts = f"(SELECT id FROM cluster_host WHERE host_ip = '{IP}')"
         backups = f"(SELECT id FROM upgrades_backup WHERE host_id IN {hosts})"
         statements = [f"UPDATE upgrades_upgradeitem SET source_id = NULL WHERE source_id IN {backups}"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -25,10 +26,16 @@ TERM_SECONDS = 10
 
 def inodes(folder: Path) -> dict[str, tuple[int, int]]:
     """Return inode and time of change of everything below a folder."""
-    return {
-        str(path.relative_to(folder)): (path.lstat().st_ino, path.lstat().st_mtime_ns)
-        for path in sorted(folder.rglob("*"))
-    }
+    found: dict[str, tuple[int, int]] = {}
+    for path in sorted(folder.rglob("*")):
+        with contextlib.suppress(FileNotFoundError):  # a server at work replaces files
+            found[str(path.relative_to(folder))] = (path.lstat().st_ino, path.lstat().st_mtime_ns)
+    return found
+
+
+def is_a_look(name: str) -> bool:
+    """Whether a path below the data directory is where each leader leaves its term on the demo's hosts."""
+    return bool(re.fullmatch(r"demo-hosts/[^/]+(/\.sysmgr.*)?", name))
 
 
 def lasting(data: Path) -> dict[str, tuple[int, int]]:
@@ -36,8 +43,7 @@ def lasting(data: Path) -> dict[str, tuple[int, int]]:
     found: dict[str, tuple[int, int]] = {}
     for name in ("keys", "demo-hosts", "packages", "static"):
         found |= {f"{name}/{path}": facts for path, facts in inodes(data / name).items()}
-    # Each leader looks at the hosts, and leaves its term there.
-    found = {name: facts for name, facts in found.items() if not re.fullmatch(r"demo-hosts/[^/]+(/\.sysmgr.*)?", name)}
+    found = {name: facts for name, facts in found.items() if not is_a_look(name)}
     password = (data / "initial-admin-password").stat()
     return {**found, "password": (password.st_ino, password.st_mtime_ns)}
 

@@ -22,6 +22,7 @@ from cluster.models import Cluster, Host, HostService
 from sysmgr import env
 from sysmgr.audit.services import SYSTEM
 from tests.server.hosts import backup_content, content, listed, on_disk, true_facts
+from tests.server.moments import remake
 from tests.server.processes import until
 from tests.server.product import ROOT, clean_environment
 from upgrades.intake import DEMO_KEY_FILE, import_file, store
@@ -68,8 +69,7 @@ class Stage:
 
     def reset(self) -> None:
         """Make the host anew, on the disk and in the database; the runs of earlier moments stay."""
-        shutil.rmtree(self.root)
-        shutil.copytree(self.pristine, self.root, symlinks=True)
+        remake(self.root, self.pristine)
         UpgradeItem.objects.update(source=None)
         Backup.objects.all().delete()
         HostService.objects.filter(host=self.host).update(version=OLD, unmanaged=False, catch_up="")
