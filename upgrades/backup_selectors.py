@@ -66,6 +66,12 @@ def last_changes(hosts: Collection[int]) -> dict[tuple[int | None, str], UUID]:
     return {(host, service): pk for host, service, pk in rows}
 
 
+def changes_of(items: Collection[UpgradeItem]) -> dict[tuple[int | None, str], UpgradeItem]:
+    """Return what `last_change` does for the services of these items, by host and service. One query."""
+    rows = _changes().filter(host__in={item.host_id for item in items})
+    return {(row.host_id, row.service_type): row for row in rows.only("host", "service_type", "task", "to_version")}
+
+
 def _changes() -> QuerySet[UpgradeItem]:
     """Return what changed services, oldest first."""
     items = UpgradeItem.objects.filter(state=UpgradeItem.State.COMMITTED).exclude(run__kind=UpgradeRun.Kind.BACKUP)

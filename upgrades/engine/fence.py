@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from datetime import timedelta
 from uuid import UUID
 
@@ -17,9 +18,11 @@ from sysmgr.events.services import emit
 
 log = logging.getLogger("sysmgr.engine")
 FENCED = 11
+OUTDONE = "leader.outdone:"
 FARTHEST = 1_000_000  # terms grow by one with each leader: a fence that is farther ahead is damaged or a lie
 _OFTEN, _WITHIN = 3, timedelta(hours=1)  # more often: another installation with the same database drives the hosts
 _ACTION = "leader.step_above"
+_HIGHEST = re.compile(r"(?<= )[0-9]{1,18}\Z")  # whatever else a damaged fence holds is no term
 
 
 def outdone(term: int, cluster: UUID, host: str, told: str) -> None:
@@ -29,11 +32,12 @@ def outdone(term: int, cluster: UUID, host: str, told: str) -> None:
     is above the host's. Returns only where neither helps (a fence without sense, or one that outdoes us again and
     again): then the host's refusal stands.
     """
-    highest = int(told.split()[-1]) if told and told.split()[-1].isdigit() else 0
+    found = _HIGHEST.search(told)
+    highest = int(found[0]) if found else 0
     if not term < highest <= term + FARTHEST:
         return
     if Event.objects.filter(kind=_ACTION, time__gt=timezone.now() - _WITHIN).count() >= _OFTEN:
-        raise_alert(f"leader.outdone:{cluster}", _twice(host, highest))
+        raise_alert(f"{OUTDONE}{cluster}", _twice(host, highest))
         return
     _go_above(term, highest, cluster, host)
     raise LostLeadership(f"{host} knows the term {highest}, ours is {term}")

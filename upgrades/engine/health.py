@@ -10,9 +10,7 @@ from uuid import UUID
 
 from asgiref.sync import sync_to_async
 
-from cluster.models import Cluster
 from upgrades import limits
-from upgrades.backup_selectors import last_change
 from upgrades.errors import HostUnreachable, StepFailed
 from upgrades.health import probes
 from upgrades.health.errors import ProbeUnusable, ServiceUnwell, SoakFailed, UndrainFailed
@@ -50,7 +48,7 @@ class Health:
         item = self.task.item
         if item.run.kind != UpgradeRun.Kind.UPGRADE or CHECK in limits.waived(item.run.options, item.host_ip):
             return ""
-        names, task = await sync_to_async(self._of_running_release)()
+        names, task = await self._of_running_release()
         try:
             reason, certain = await self._look(names, task)
         except HostUnreachable:
@@ -61,12 +59,12 @@ class Health:
             reason, certain = await self._look(())  # the host has forgotten the earlier task: its commands with it
         return reason if certain else ""
 
-    def _of_running_release(self) -> tuple[Sequence[str], UUID | None]:
+    async def _of_running_release(self) -> tuple[Sequence[str], UUID | None]:
         """Return the commands that can tell how the release is that runs now, and under which earlier task its host
         knows them: those of the package that brought it. Where none of ours did, those of the new package that are
         programs of the release itself, for then it is the running release's own that are run."""
         item = self.task.item
-        last = last_change(item.host_id, item.service_type)
+        last = await self.task.together.last_change(item)
         if last is not None and last.to_version == item.from_version:
             return _CHECKS, last.task
         commands = self.task.manifest.services[item.service_type].commands if self.task.package else {}
@@ -81,7 +79,8 @@ class Health:
 
     async def soak(self) -> None:
         """Watch the service for the run's `soak_seconds`, and for what is left of them where a former leader began;
-        the last look comes after the end. Raises SoakFailed at the first certain no, or after silence."""
+        the last look comes after the end. Raises SoakFailed at the first certain no, or where it got no answer from the
+        host or the probe three times in a row."""
         seconds = int(self.task.item.run.options.get("soak_seconds", 0))
         if not seconds:
             return
@@ -122,10 +121,10 @@ class Health:
         told, _, reason = answer.partition(" ")
         if told != "failed":
             if told == "yes":
-                await sync_to_async(health_journal.undrained)(self.task.item)
+                await sync_to_async(health_journal.undrained)(self.task.journal, self.task.item)
             return None
         failed = UndrainFailed(**self._about(), reason=reason if not reason.isdigit() else f"exit {reason}")
-        await sync_to_async(health_journal.still_drained)(self.task.item, failed)
+        await sync_to_async(health_journal.still_drained)(self.task.journal, self.task.item, failed)
         return failed
 
     def _about(self) -> dict[str, Any]:
@@ -142,7 +141,7 @@ class Health:
     async def _look_or_wait(self) -> tuple[str, bool]:
         try:
             return await self._look(_CHECKS if self._has(*_CHECKS) else ())
-        except (StepFailed, HostUnreachable) as error:
+        except (StepFailed, HostUnreachable, ProbeUnusable) as error:
             return str(error.params["reason"]), False
 
     async def _look(self, names: Sequence[str], task: UUID | None = None) -> tuple[str, bool]:
@@ -162,15 +161,18 @@ class Health:
         """Ask the cluster's probe of the service; empty where it passes or there is none. Raises ProbeUnusable."""
         item = self.task.item
         if self._probe is None:
-            every = await Cluster.objects.values_list("probes", flat=True).aget(pk=item.run.cluster_id)
-            self._probe = every.get(item.service_type) or {}
+            cluster = await self.task.together.cluster(item.run.cluster_id)
+            self._probe = cluster.probes.get(item.service_type) or {}
         if not self._probe:
             return ""
-        about = (str(item.run.cluster_id), item.host_ip, item.service_type)
+        about, probe = (str(item.run.cluster_id), item.host_ip, item.service_type), self._probe
+        self._probe = None  # whoever mends it after a no is heard at the next look
         try:
-            return await probes.ask_until(patience, self._probe, *about)
+            reason = await probes.ask_until(patience, probe, *about)
         except Unusable as error:
             raise ProbeUnusable(**self._about(), reason=str(error)) from None
+        self._probe = None if reason else probe
+        return reason
 
 
 def _lies_in_release(program: str) -> bool:

@@ -68,8 +68,9 @@ def soak(journal: Journal, item: UpgradeItem, seconds: int) -> float:
 
 
 @transaction.atomic
-def still_drained(item: UpgradeItem, failed: UndrainFailed) -> None:
+def still_drained(journal: Journal, item: UpgradeItem, failed: UndrainFailed) -> None:
     """Tell that a service got its work not back: an event, and an alert until it has."""
+    journal._hold_term()
     emit(
         "upgrade.item.still_drained",
         item.run_id,
@@ -83,8 +84,10 @@ def still_drained(item: UpgradeItem, failed: UndrainFailed) -> None:
     raise_alert(_key(item), Trouble(failed.text, failed.text_cn, Event.Severity.ERROR, item.run.cluster_id))
 
 
-def undrained(item: UpgradeItem) -> None:
+@transaction.atomic
+def undrained(journal: Journal, item: UpgradeItem) -> None:
     """Close the alert of a service that has its work back."""
+    journal._hold_term()
     clear_alert(_key(item))
 
 

@@ -18,18 +18,28 @@ from sysmgr.events.services import emit_all, event
 from upgrades.models import Backup, StepLog, UpgradeItem, UpgradeRun
 from upgrades.versions import parsed
 
+from . import backup_names
 from .reasons import of, told_of
 
 State = UpgradeItem.State
 
 
+class Made(NamedTuple):
+    """A complete backup: its row, and what the host answered of its file."""
+
+    backup: Backup
+    answer: dict[str, str]
+
+
 class Move(NamedTuple):
-    """An item that goes into another state; `error` is why, `facts` are told with its event."""
+    """An item that goes into another state; `error` is why, `facts` are told with its event, `made` is its backup that
+    is complete by now."""
 
     item: UpgradeItem
     state: str
     error: SysmgrError | None = None
     facts: dict[str, Any] = {}
+    made: Made | None = None
 
     def told(self, now: datetime) -> dict[str, Any]:
         """Return the columns that change; an error's code and texts stay with the item."""
@@ -42,6 +52,8 @@ class Move(NamedTuple):
             told |= UpgradeItem.UNTOLD  # an earlier leader may have begun to give it up
         if self.error is not None:
             told |= told_of(self.error)
+        if self.made is not None and self.item.run.kind == UpgradeRun.Kind.BACKUP:
+            told["package_name"] = self.made.backup.package_name
         return told
 
     def event(self) -> Event:
@@ -78,14 +90,15 @@ class Journal:
         self.items([Move(item, state, error)])
 
     def items(self, moves: Sequence[Move]) -> None:
-        """Move items together, and note what the hosts of the committed ones run, and `logs`: one transaction, in which
-        the number of queries grows with the kinds of moves, not with the items."""
+        """Move items together, and note what the hosts of the committed ones run, their backups and `logs`: one
+        transaction, in which the number of queries grows with the kinds of moves, not with the items."""
         now = timezone.now()
         told = [move.told(now) for move in moves]
         with transaction.atomic():
             self._hold_term()
             _update(moves, told)
             _note_versions([move.item for move in moves if move.state == State.COMMITTED])
+            _note_backups([move.made for move in moves if move.made is not None], now)
             emit_all(move.event() for move in moves)
             StepLog.objects.bulk_create(self.logs)
         self.logs = []
@@ -102,14 +115,17 @@ class Journal:
             UpgradeItem.objects.bulk_update(moved, ["sent", "payload_bytes"])
 
     @transaction.atomic
-    def backup_complete(self, backup: Backup, answer: dict[str, str]) -> None:
-        """Note what a complete backup is; a run that only backs up is told by its name."""
+    def claims(self, items: Sequence[UpgradeItem]) -> list[Backup]:
+        """Return the backup row of each, with a name of its own."""
         self._hold_term()
-        backup.md5, backup.sha256, backup.size = answer["md5"], answer["sha256"], int(answer["size"])
-        backup.update_time = backup.update_time or timezone.now()
-        backup.save(update_fields=["md5", "sha256", "size", "update_time"])
-        made = UpgradeItem.objects.filter(backups=backup, run__kind=UpgradeRun.Kind.BACKUP)
-        made.update(package_name=backup.package_name)
+        claimed = backup_names.claim(items)
+        return [claimed[item.task] for item in items]
+
+    @transaction.atomic
+    def rename(self, backup: Backup) -> None:
+        """Give a backup the next name: its host has a file of that name already."""
+        self._hold_term()
+        backup_names.rename(backup)
 
 
 def _update(moves: Sequence[Move], told: Sequence[dict[str, Any]]) -> None:
@@ -121,6 +137,16 @@ def _update(moves: Sequence[Move], told: Sequence[dict[str, Any]]) -> None:
         rows = UpgradeItem.objects.filter(pk__in=[item.pk for item in items], state=before)
         if rows.update(**dict(pairs)) != len(items):
             raise LostLeadership(f"one of {len(items)} items was moved by another leader")
+
+
+def _note_backups(every: Sequence[Made], now: datetime) -> None:
+    """Note what the complete backups are."""
+    if not every:
+        return
+    for backup, answer in every:
+        backup.md5, backup.sha256, backup.size = answer["md5"], answer["sha256"], int(answer["size"])
+        backup.update_time = backup.update_time or now
+    Backup.objects.bulk_update([made.backup for made in every], ["md5", "sha256", "size", "update_time"])
 
 
 def _note_versions(items: Sequence[UpgradeItem]) -> None:

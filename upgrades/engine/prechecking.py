@@ -16,6 +16,7 @@ from .asking import ask, at_once, note_heard, type_tasks
 from .prechecks import check
 from .run_journal import RunJournal
 from .task import State, Task
+from .together import looks
 
 
 class Prechecking:
@@ -28,6 +29,7 @@ class Prechecking:
         self.fatal: list[SysmgrError] = []
         self.held_up: list[SysmgrError] = []
         self._heard: list[int] = []
+        self._look = looks(journal, run)
 
     async def passed(self, tasks: type_tasks) -> bool:
         """Check all hosts; raise what ends the run. False when it has to rest: an operator wants it, or a check
@@ -54,7 +56,7 @@ class Prechecking:
 
     async def _host(self, mine: list[Task]) -> None:
         for place, task in enumerate(mine):
-            await sync_to_async(self.journal.look)(self.run)
+            await self._look(None)
             if self.run.state != UpgradeRun.State.PRECHECKING:
                 self.whole = False
                 return

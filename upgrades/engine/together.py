@@ -1,57 +1,84 @@
-"""Group commit: what many hosts' tasks want to write while a commit is under way is committed together next."""
+"""What the items of one run have in common: their moves are committed, and what they need is read, in groups."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from asgiref.sync import sync_to_async
 
+from cluster.models import Cluster
 from sysmgr.errors import SysmgrError
-from upgrades.models import UpgradeItem
+from upgrades.backup_selectors import changes_of
+from upgrades.models import Backup, UpgradeItem, UpgradeRun
 
-from .journal import Journal, Move
+from .grouped import Grouped
+from .journal import Journal, Made, Move
+from .run_journal import RunJournal
 from .watch import Watch
 
 MOST = 200  # moves in one transaction: one that fails is driven again for all of them
 
 
 class Together:
-    """The moves of one run's items: nobody goes on before his own move is committed, and none waits for company."""
+    """The one way of a run's items to the database: nobody goes on before his own move is committed."""
 
     def __init__(self, journal: Journal, watch: Watch | None = None) -> None:
         """`watch`: what the steps said is committed along with the moves."""
         self.journal, self.watch = journal, watch
-        self._waiting: list[tuple[Move, asyncio.Future[None]]] = []
-        self._writer: asyncio.Task[None] | None = None
+        self._move = Grouped[Move, None](self._commit, MOST)
+        self._cluster = Grouped[UUID, Cluster](_clusters)
+        self._claim = Grouped[UpgradeItem, Backup](sync_to_async(journal.claims))
+        self._change = Grouped[UpgradeItem, UpgradeItem | None](_changes)
 
-    async def move(self, item: UpgradeItem, state: str, error: SysmgrError | None = None, **facts: Any) -> None:
-        """Commit an item's next state; raise LostLeadership or DatabaseError, and then nothing of the group came."""
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((Move(item, state, error, facts), done))
-        if self._writer is None or self._writer.done():
-            self._writer = asyncio.create_task(self._write())
-        await done
+    async def move(
+        self, item: UpgradeItem, state: str, error: SysmgrError | None = None, made: Made | None = None, **facts: Any
+    ) -> None:
+        """Commit an item's next state; raise LostLeadership or DatabaseError, and then nothing of the group came.
+        `made`: the item's complete backup, noted in the same transaction; `facts` are told with the event."""
+        await self._move(Move(item, state, error, facts, made))
 
-    async def _write(self) -> None:
-        while self._waiting:
-            group, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
-            error = await self._commit([move for move, _ in group])
-            for _, done in group:
-                if done.cancelled():
-                    continue
-                if error is None:
-                    done.set_result(None)
-                else:
-                    done.set_exception(error)
+    async def claim(self, item: UpgradeItem) -> Backup:
+        """Return the row of an item's backup, made where there is none; raises as `move` does."""
+        return await self._claim(item)
 
-    async def _commit(self, moves: Sequence[Move]) -> BaseException | None:
+    async def cluster(self, uuid: UUID) -> Cluster:
+        """Return the cluster as it is now: its gate and probes may be others than before."""
+        return await self._cluster(uuid)
+
+    async def last_change(self, item: UpgradeItem) -> UpgradeItem | None:
+        """Return the item that brought the release which an item's service runs now; None when no run did."""
+        return await self._change(item)
+
+    async def _commit(self, moves: Sequence[Move]) -> Sequence[None]:
         self.journal.logs = self.watch.take() if self.watch else []
         try:
             await sync_to_async(self.journal.items)(moves)
-        except Exception as error:  # whoever waits for his move gets it
+        except Exception:
             if self.watch:
                 self.watch.put_back(self.journal.logs)
-            return error
-        return None
+            raise
+        return [None] * len(moves)
+
+
+def looks(journal: RunJournal, run: UpgradeRun) -> Grouped[None, None]:
+    """Return what reads anew, for all who ask, what an operator may have changed of a run."""
+
+    async def look(asked: Sequence[None]) -> Sequence[None]:
+        await sync_to_async(journal.look)(run)
+        return asked
+
+    return Grouped(look)
+
+
+@sync_to_async
+def _clusters(keys: Sequence[UUID]) -> Sequence[Cluster]:
+    found = Cluster.objects.in_bulk(set(keys))
+    return [found[key] for key in keys]
+
+
+@sync_to_async
+def _changes(items: Sequence[UpgradeItem]) -> Sequence[UpgradeItem | None]:
+    found = changes_of(items)
+    return [found.get((item.host_id, item.service_type)) for item in items]

@@ -11,14 +11,15 @@ from cluster.models import Cluster, LeaderLease
 from sysmgr.audit.models import AuditRow
 from sysmgr.events.models import Alert, Event
 from upgrades.engine.fence import FARTHEST
-from upgrades.models import UpgradeItem
+from upgrades.engine.journal import Journal
+from upgrades.models import Backup, UpgradeItem
 
 from .drive import IP, ask, content, go, root, states
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def knows(cluster: Cluster, highest: int) -> Path:
+def knows(cluster: Cluster, highest: int | str) -> Path:
     """Let the host know a term, as an earlier leader left it there."""
     fence = root() / ".sysmgr" / "fence"
     fence.parent.mkdir(exist_ok=True)
@@ -54,8 +55,9 @@ def test_a_late_leader_gives_nothing_up_that_is_another_ones(demo_cluster: Clust
     assert content(root()) == before
 
 
-def test_a_fence_without_sense_fails_its_host_only(demo_cluster: Cluster, term: int) -> None:
-    knows(demo_cluster, term + FARTHEST + 1)
+@pytest.mark.parametrize("highest", [10 * FARTHEST, "\u00b2", "9" * 5000, "-"])
+def test_a_fence_without_sense_fails_its_host_only(demo_cluster: Cluster, term: int, highest: int | str) -> None:
+    knows(demo_cluster, highest)
     run = ask(demo_cluster, "compute")
     go(run, term)
     assert states(run) == [UpgradeItem.State.FAILED]
@@ -77,3 +79,17 @@ def test_hosts_that_outdo_again_and_again_are_an_alert(demo_cluster: Cluster, te
     assert LeaderLease.objects.get().term == term
     assert Alert.objects.filter(key__startswith="leader.outdone:", close_time=None).exists()
     assert IP in Alert.objects.get(key__startswith="leader.outdone:").message
+
+
+def test_a_late_leader_names_no_backup(demo_cluster: Cluster, term: int) -> None:
+    """It would write over what the new one has noted of the same backup since."""
+    go(ask(demo_cluster, "compute"), term)
+    backup = Backup.objects.select_related("item__host").get()
+    assert backup.item is not None
+    stale = Journal(term - 1)
+    with pytest.raises(LostLeadership):
+        stale.rename(backup)
+    with pytest.raises(LostLeadership):
+        stale.claims([backup.item])
+    kept = Backup.objects.get()
+    assert (kept.package_name, kept.sha256 != "") == (backup.package_name, True)
