@@ -23,6 +23,8 @@ _OPTION = re.compile(rf"(--?[\w-]{{0,32}}{_NAMES}[ \t]{{1,4}}){_VALUE}", re.I)
 
 def hushed(text: str) -> str:
     """Return the end of `text`, at most MOST_BYTES, without control characters and whatever looks like a secret."""
+    if not text:  # most steps say nothing
+        return ""
     text = _UNPRINTABLE.sub("?", _ESCAPES.sub("", text[-_LOOKED_AT:]))
     text = _END_OF_KEY.sub(MASK, _KEYS.sub(MASK, text))
     text = _IN_ADDRESS.sub(rf"\1{MASK}@", text)

@@ -11,17 +11,10 @@ USAGE = 10
 
 
 def spec_of(item: UpgradeItem, manifest: Manifest | None) -> bytes:
-    """Return what the host keeps of an item's task: versions, files, hooks; `manifest` where a package comes.
-    Raises StepFailed where the backup that a restore needs is gone."""
-    lines = [f"from {item.from_version}", f"version {item.to_version}"]
-    if manifest is None:
-        return ("\n".join([*lines, *_source(item)]) + "\n.\n").encode()
-    for path, entry in manifest.files_of(item.service_type):
-        lines.append(f"F {entry.mode} {entry.sha256} {entry.size} {path}")
-    for name, command in manifest.services[item.service_type].commands.items():
-        lines.append(f"H {name} {command.seconds} {command.user or '-'} {command.folder}")
-        lines += [f"A {word}" for word in command.argv]
-    return ("\n".join(lines) + "\n.\n").encode()
+    """Return what the host keeps of an item's task: versions, files, hooks; `manifest` where a package comes, and then
+    nothing is read. Else at most one query, and StepFailed where the backup that a restore needs is gone."""
+    brought = manifest.spec_of(item.service_type) if manifest else "".join(f"{line}\n" for line in _source(item))
+    return f"from {item.from_version}\nversion {item.to_version}\n{brought}.\n".encode()
 
 
 def _source(item: UpgradeItem) -> list[str]:

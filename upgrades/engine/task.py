@@ -16,13 +16,13 @@ from upgrades.health.errors import UndrainFailed
 from upgrades.models import UpgradeItem, UpgradeRun
 from upgrades.package.errors import PackageDigestWrong, PackageNotWritten
 from upgrades.package.manifest import Manifest
-from upgrades.package.unpack import payload_tar
 from upgrades.transports.base import Transport
 
 from . import health_journal
-from .backup_names import claim_name, next_name
 from .health import UNWELL, Health
+from .journal import Made
 from .lacking import bytes_of, lacking
+from .payloads import payload
 from .reasons import of
 from .spec import spec_of
 from .stepping import PAUSES, Stepping
@@ -31,6 +31,7 @@ from .together import Together
 DIGEST_MISMATCH, NAME_TAKEN, UNPROVEN = 17, 20, 21
 STEP_SECONDS = 1800.0
 _HOOKS, _LONGEST_HOOK = 6, 3600
+_TELLING = ("backup", "activate.stop", "activate", "verify", "rollback.stop", "rollback")  # marks: how far it came
 _WITH_HOOKS = ("check", "drain", "activate", "verify", "undrain", "rollback")
 State = UpgradeItem.State
 Kind = UpgradeRun.Kind
@@ -91,10 +92,7 @@ class Task(Stepping):
         if self.item.state == State.PENDING:
             await self.move(State.PUSHING)
         try:
-            await self.step(
-                "spec",
-                stdin=await sync_to_async(self.spec)(),
-            )
+            await self.step("spec", stdin=self.spec() if self.brings else await sync_to_async(self.spec)())
             if self.brings:
                 await self._bring()
         except HostUnreachable as failure:
@@ -127,8 +125,7 @@ class Task(Stepping):
     async def _payload(self, wanted: dict[int, int]) -> AsyncIterator[bytes]:
         """Yield these files as a fresh stream: a step that is tried again reads them again."""
         assert self.package is not None
-        blocks = payload_tar(self.package[1], self.manifest, self.item.service_type, wanted)
-        while block := await asyncio.to_thread(next, blocks, None):
+        async for block in payload(self.package[1], self.manifest, self.item.service_type, wanted):
             self.sent += len(block)
             yield block
 
@@ -159,11 +156,16 @@ class Task(Stepping):
 
     async def _committed_there(self) -> bool:
         """Whether the host committed this task before the database heard of it; a silent host says no."""
+        return (await self._marks()).get("commit") == "done"
+
+    async def _marks(self) -> dict[str, str]:
+        """Return how far the host's marks say that the steps came; of a silent host none."""
         try:
             result = await self.step("inspect")
         except (StepFailed, HostUnreachable):
-            return False
-        return "marker commit done" in result.output.splitlines()
+            return {}
+        words = (line.split(" ") for line in result.output.splitlines())
+        return {step: state for kind, step, state, *_ in (three + ["", ""] for three in words) if kind == "marker"}
 
     async def _forward(self) -> None:
         if self.item.state == State.PUSHING:
@@ -174,11 +176,11 @@ class Task(Stepping):
                 return
             await self.move(State.BACKING_UP)
         if self.item.state == State.BACKING_UP:
-            await self._backup()
+            made = await self._backup()
             if self.item.run.kind == Kind.BACKUP:
-                await self._commit()
+                await self._end(State.COMMITTED, None, made=made)
                 return
-            await self.move(State.STAGING)
+            await self.move(State.STAGING, made=made)
         if self.item.state == State.STAGING:
             await self.step("stage")
             await self.health.drain()
@@ -194,21 +196,35 @@ class Task(Stepping):
 
     async def _commit(self) -> None:
         """Note what the host has committed; whatever state the database was in."""
-        await self._end(State.COMMITTED, await self.health.undrain())
+        await self._end(State.COMMITTED, None, await self.health.undrain())
 
     async def _back(self) -> None:
         """Roll back; the cause stands with the item since it began to roll back."""
         try:
             await self.step("rollback")
         except (StepFailed, HostUnreachable) as error:
-            params: dict[str, Any] = {"host": self.item.host_ip, "service": self.item.service_type}
-            await self.move(State.INCONSISTENT, Unproven(**params, reason=str(error.params["reason"])))
+            marks = await self._marks() if isinstance(error, StepFailed) else {}
+            # The host may have committed right before it fell silent: then it refuses to go back.
+            if marks.get("commit") == "done":
+                await self._commit()
+                return
+            reason = str(error.params["reason"])
+            found = ", ".join(f"{step} {marks[step]}" for step in _TELLING if step in marks)
+            about: dict[str, Any] = {"host": self.item.host_ip, "service": self.item.service_type}
+            about["reason"] = f"{reason} (its marks: {found})" if found else reason
+            await self.move(State.INCONSISTENT, Unproven(**about))
             return
         await self._end(State.ROLLED_BACK, None, await self.health.undrain())
 
-    async def _end(self, state: str, error: SysmgrError | None, drained: UndrainFailed | None = None) -> None:
+    async def _end(
+        self,
+        state: str,
+        error: SysmgrError | None,
+        drained: UndrainFailed | None = None,
+        made: Made | None = None,
+    ) -> None:
         """End an item; where its service is still without work, the message says that too, after why it went back."""
-        await self.move(state, error)
+        await self.move(state, error, made)
         if drained is not None:
             await sync_to_async(health_journal.say_also)(self.journal, self.item, drained)
         await self.clean()
@@ -220,19 +236,18 @@ class Task(Stepping):
         except (StepFailed, HostUnreachable):
             return
 
-    async def _backup(self) -> None:
+    async def _backup(self) -> Made:
+        backup = await self.together.claim(self.item)
         while True:
-            backup = await sync_to_async(claim_name)(self.item)
             try:
                 result = await self.step("backup", backup.package_name)
             except StepFailed as error:
                 if error.params["code"] != NAME_TAKEN:
                     raise
-                await sync_to_async(next_name)(backup)
+                await sync_to_async(self.journal.rename)(backup)
                 continue
-            await sync_to_async(self.journal.backup_complete)(backup, result.values())
-            return
+            return Made(backup, result.values())
 
-    async def move(self, state: str, error: SysmgrError | None = None) -> None:
-        """Commit the item's next state."""
-        await self.together.move(self.item, state, error, **self.facts())
+    async def move(self, state: str, error: SysmgrError | None = None, made: Made | None = None) -> None:
+        """Commit the item's next state, and its backup that was made."""
+        await self.together.move(self.item, state, error, made, **self.facts())

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any, Final
 
 from .errors import PackageTooLarge, Reason
@@ -85,10 +86,33 @@ class Manifest:
         text = json.dumps(asdict(self), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         return text.encode("utf-8")
 
-    def files_of(self, service: str) -> list[tuple[str, FileEntry]]:
+    def files_of(self, service: str) -> tuple[tuple[str, FileEntry], ...]:
         """Return (path relative to the payload directory, entry) of each file of one service, in order."""
-        root = self.services[service].payload + "/"
-        return [(f.path.removeprefix(root), f) for f in self.files if f.path.startswith(root)]
+        return self._files_of[service]
+
+    @cached_property
+    def _files_of(self) -> dict[str, tuple[tuple[str, FileEntry], ...]]:
+        """What is asked for each host of a run: 20,000 files are looked through once."""
+        roots = {name: payload.payload + "/" for name, payload in self.services.items()}
+        return {
+            name: tuple((file.path.removeprefix(root), file) for file in self.files if file.path.startswith(root))
+            for name, root in roots.items()
+        }
+
+    def spec_of(self, service: str) -> str:
+        """Return what a host keeps of one service (docs/host-script.md): its files and its commands."""
+        return self._specs[service]
+
+    @cached_property
+    def _specs(self) -> dict[str, str]:
+        return {name: "".join(f"{line}\n" for line in self._spec_lines(name)) for name in self.services}
+
+    def _spec_lines(self, service: str) -> Iterator[str]:
+        for path, entry in self.files_of(service):
+            yield f"F {entry.mode} {entry.sha256} {entry.size} {path}"
+        for name, command in self.services[service].commands.items():
+            yield f"H {name} {command.seconds} {command.user or '-'} {command.folder}"
+            yield from (f"A {word}" for word in command.argv)
 
     def checksum_list(self, service: str) -> bytes:
         """Return one service's list for `sha256sum -c`, with paths relative to its payload directory."""
