@@ -110,7 +110,7 @@ def is_address(text: str) -> bool:
 def url_fault(url: str, of_a_host: bool) -> tuple[str, str] | None:
     """Return what is wrong with a probe's URL, in both languages; None when nothing is."""
     if HOST_IP in url and not of_a_host:
-        return "must not have {host_ip}: a gate asks the cluster, not a host", "不得包含 {host_ip}：门控针对整个集群"
+        return "must not have {host_ip}: a gate asks the cluster, not a host", "不得包含 {host_ip}：闸门针对整个集群"
     bare = url.replace(HOST_IP, "192.0.2.1")
     try:
         parts = urlsplit(bare) if _URL.fullmatch(bare) else None

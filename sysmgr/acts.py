@@ -82,6 +82,7 @@ class Act:
     offered: Callable[[Any], bool] = lambda row: True
     danger: bool = False
     leaves: bool = False  # the row is gone afterwards
+    template: str = "admin/act.html"
 
 
 @dataclass(frozen=True)
@@ -156,19 +157,35 @@ class ActingAdmin(ReadOnlyAdmin[ModelT]):
         if row is None:
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined, no-any-return]
         form = act.form(request.POST if request.method == "POST" else None, initial=act.initial(row))
+
+        def do(given: Mapping[str, Any]) -> HttpResponse:
+            answer = act.do(request, row, given)
+            if act.done:
+                self.message_user(request, act.done, messages.SUCCESS)
+            back = self.link("changelist") if act.leaves else self.link("change", row.pk)
+            return answer or HttpResponseRedirect(back)
+
+        said = {"question": act.question, "label": act.label, "danger": act.danger, "original": row}
+        said |= {"template": act.template, "back": self.link("change", row.pk)}
+        return self.ask(request, form, do, f"{act.label}: {row}", **said)
+
+    def ask(
+        self,
+        request: HttpRequest,
+        form: forms.Form,
+        do: Callable[[Mapping[str, Any]], HttpResponse],
+        title: Any,
+        template: str = "admin/act.html",
+        **context: Any,
+    ) -> HttpResponse:
+        """Show a form; once it is sent and filled in rightly, return what doing it answers. `do` gets the input; an
+        expected error that it raises is told in the form."""
         if form.is_bound and form.is_valid():
             try:
-                answer = act.do(request, row, form.cleaned_data)
+                return do(form.cleaned_data)
             except SysmgrError as error:
                 tell(form, error)
-            else:
-                if act.done:
-                    self.message_user(request, act.done, messages.SUCCESS)
-                back = self.link("changelist") if act.leaves else self.link("change", row.pk)
-                return answer or HttpResponseRedirect(back)
-        title = f"{act.label}: {row}"
-        said = {"question": act.question, "label": act.label, "danger": act.danger, "original": row}
-        return self.page(request, "admin/act.html", title, form=form, back=self.link("change", row.pk), **said)
+        return self.page(request, template, title, form=form, **context)
 
     def page(self, request: HttpRequest, template: str, title: Any, **context: Any) -> HttpResponse:
         """Return a page of this model within the site's frame."""

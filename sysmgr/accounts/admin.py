@@ -12,9 +12,8 @@ from django.utils.cache import add_never_cache_headers
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from sysmgr.acts import Act, ActingAdmin, Page, require, tell
+from sysmgr.acts import Act, ActingAdmin, Page, require
 from sysmgr.admin import ReadOnlyAdmin, actor_of
-from sysmgr.errors import SysmgrError
 from sysmgr.theme import CheckboxInput, EmailInput, Select, TextInput
 
 from .factor_admin import REMOVE as REMOVE_FACTOR
@@ -165,25 +164,18 @@ class UserAdmin(ActingAdmin[User]):
         """Add a user."""
         require(request, "user/create")
         form = NewUserForm(request.POST if request.method == "POST" else None)
-        if form.is_bound and form.is_valid():
-            given = form.cleaned_data
-            try:
-                account = create_user(
-                    given["user_name"],
-                    given["role"],
-                    actor_of(request),
-                    email=given["email"],
-                    password=NewPassword(given["password"] or None),
-                )
-            except SysmgrError as error:
-                tell(form, error)
-            else:
-                self.message_user(request, gettext("The user was added."), messages.SUCCESS)
-                if not given["password"]:
-                    return _hand_over(request, account)
-                return HttpResponseRedirect(self.link("change", account.user.pk))
+
+        def add(given: Mapping[str, Any]) -> HttpResponse:
+            password = NewPassword(given["password"] or None)
+            named = (given["user_name"], given["role"], actor_of(request))
+            account = create_user(*named, email=given["email"], password=password)
+            self.message_user(request, gettext("The user was added."), messages.SUCCESS)
+            if not given["password"]:
+                return _hand_over(request, account)
+            return HttpResponseRedirect(self.link("change", account.user.pk))
+
         said = {"label": gettext("Add"), "back": self.link("changelist")}
-        return self.page(request, "admin/act.html", gettext("Add a user"), form=form, **said)
+        return self.ask(request, form, add, gettext("Add a user"), **said)
 
 
 @admin.register(PasswordLink)

@@ -43,8 +43,8 @@ ACTS = {
     ADMINISTRATORS: """
         accounts/apikey/*/remove accounts/loginguard/*/unlock accounts/token/*/end accounts/user/*/password_link
         accounts/user/*/remove accounts/user/*/reset_second_factor accounts/user/*/set_password accounts/user/*/update
-        accounts/user/create settings_app/outboxmail/*/remove settings_app/outboxmail/*/retry
-        settings_app/pendingchange/*/confirm settings_app/settingrevision/*/restore
+        accounts/user/create cluster/cluster/*/gate cluster/cluster/*/probes settings_app/outboxmail/*/remove
+        settings_app/outboxmail/*/retry settings_app/pendingchange/*/confirm settings_app/settingrevision/*/restore
         """,
     WORKERS: """
         cluster/host/*/adopt cluster/host/*/hold_out cluster/host/*/probe cluster/host/*/repin

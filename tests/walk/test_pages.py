@@ -168,7 +168,7 @@ def own(trace: Pages, client: Client) -> None:
 
 
 def settings(trace: Pages, client: Client, cluster: Cluster) -> None:
-    """Each section, what waits for its confirmation, revisions, mails, alerts."""
+    """Each section, what waits for its confirmation, revisions, gate and probes, mails, alerts."""
     trace.section(client, StorageSetting, cluster, hop_hc="7", confirm_within_seconds="600")
     trace.act(client, PendingChange.objects.get(), "confirm")
     first = SettingRevision.objects.get(cluster=cluster, number=1)
@@ -186,6 +186,8 @@ def settings(trace: Pages, client: Client, cluster: Cluster) -> None:
     OutboxMail.objects.filter(pk=first_mail.pk).update(state="failed", next_time=None, end_time=timezone.now())
     trace.act(client, OutboxMail.objects.get(pk=first_mail.pk), "retry")
     trace.act(client, OutboxMail.objects.get(pk=second_mail.pk), "remove")
+    trace.act(client, cluster, "gate", **{"gate.kind": "command", "gate.name": "walk"})
+    trace.act(client, cluster, "probes", **{"probes.cloud.kind": "command", "probes.cloud.name": "walk"})
     raise_alert("walk", Trouble("a", "b"))
     trace.act(client, Alert.objects.get(key="walk"), "acknowledge")
 
@@ -224,8 +226,7 @@ def runs(trace: Pages, client: Client, cluster: Cluster, term: int) -> None:
     assert drive(newest(), term).state == "succeeded"
     asked()
     trace.act(client, newest(), "skip", host_ip=IP, reason="it is on fire")
-    where = {"cluster": str(cluster.pk), "host_ip": IP, "service_type": "storage"}
-    trace.send(client, "upgrades_backup_new", **where)
+    trace.send(client, "upgrades_backup_new", cluster=str(cluster.pk), host_ip=IP, service_type="storage")
     assert drive(newest(), term).state == "succeeded"
     backup = Backup.objects.filter(version="1.5").earliest("begin_time")
     trace.act(client, backup, "verify")
@@ -238,9 +239,8 @@ def hosts(trace: Pages, client: Client, cluster: Cluster, folder: Path) -> None:
     """A host behind a real sshd."""
     with sshd_hosts(1, folder) as (one,):
         (folder / "installed").mkdir()
-        file = SimpleUploadedFile(
-            "hosts.csv", f"host_ip,transport,root,services\n{one.host_ip},ssh,{one.root},cloud\n".encode()
-        )
+        text = f"host_ip,transport,root,services\n{one.host_ip},ssh,{one.root},cloud\n"
+        file = SimpleUploadedFile("hosts.csv", text.encode())
         trace.send(client, "cluster_host_import", cluster=str(cluster.pk), file=file)
         host = Host.objects.get(host_ip=one.host_ip)
         Host.objects.filter(pk=host.pk).update(ssh_port=one.port, ssh_user=one.user)

@@ -13,21 +13,20 @@ from django.urls import reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from cluster.models import Cluster, ServiceType
-from sysmgr.acts import Act, ActingAdmin, Page, require, tell
+from cluster.models import ServiceType
+from sysmgr.acts import Act, ActingAdmin, Page, require
 from sysmgr.admin import actor_of
-from sysmgr.errors import SysmgrError
 from sysmgr.theme import Select, TextInput
 from upgrades import backup_care, backup_services
 from upgrades.models import Backup, UpgradeRun
+
+from .fields import cluster_field
 
 
 class BackupForm(forms.Form):
     """What is backed up."""
 
-    cluster = forms.ModelChoiceField(
-        Cluster.objects.order_by("-default", "name"), label=_("Cluster"), empty_label=None, widget=Select
-    )
+    cluster = cluster_field()
     host_ip = forms.CharField(label=_("Address"), max_length=45, widget=TextInput)
     service_type = forms.ChoiceField(label=_("Service"), choices=ServiceType.choices, widget=Select)
 
@@ -116,15 +115,12 @@ class BackupAdmin(ActingAdmin[Backup]):
         require(request, "compute/version/backup")
         initial = {"host_ip": request.GET.get("host_ip", "")[:45]}
         form = BackupForm(request.POST if request.method == "POST" else None, initial=initial)
-        if form.is_bound and form.is_valid():
-            given = form.cleaned_data
+
+        def begin(given: Mapping[str, Any]) -> HttpResponse:
             named = (given["cluster"], given["host_ip"], given["service_type"])
-            try:
-                run = backup_services.request_backup(*named, actor_of(request))
-            except SysmgrError as error:
-                tell(form, error)
-            else:
-                self.message_user(request, gettext("The backup has begun."), messages.SUCCESS)
-                return _to(run)
+            run = backup_services.request_backup(*named, actor_of(request))
+            self.message_user(request, gettext("The backup has begun."), messages.SUCCESS)
+            return _to(run)
+
         said = {"label": gettext("Back up now"), "back": self.link("changelist")}
-        return self.page(request, "admin/act.html", gettext("Back up now"), form=form, **said)
+        return self.ask(request, form, begin, gettext("Back up now"), **said)

@@ -8,20 +8,26 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from cluster import host_services
 from cluster.admin import HostAdmin as ShownHosts
 from cluster.imports import COLUMNS, REFUSED, import_hosts, rows_of_text
-from cluster.models import Cluster, Host, ServiceType
-from sysmgr.acts import Act, ActingAdmin, Page, require, tell
+from cluster.models import Host, ServiceType
+from sysmgr.acts import Act, ActingAdmin, Page, require
 from sysmgr.admin import actor_of, in_chinese
 from sysmgr.api.fields import validated
-from sysmgr.errors import InvalidInput, Problem, SysmgrError
+from sysmgr.errors import InvalidInput, Problem
 from sysmgr.theme import FileInput, Select, TextInput
 from upgrades.hosts import adopting, probing
 from upgrades.hosts.serializers import AdoptInput, ProbeInput, RepinInput
+from upgrades.models import HostHold
+
+from .fields import cluster_field
 
 _MOST_BYTES = 1024 * 1024
 _SHOWN = 20
@@ -64,9 +70,7 @@ class AdoptForm(forms.Form):
 class ImportForm(forms.Form):
     """A file of hosts."""
 
-    cluster = forms.ModelChoiceField(
-        Cluster.objects.order_by("-default", "name"), label=_("Cluster"), empty_label=None, widget=Select
-    )
+    cluster = cluster_field()
     file = forms.FileField(label=_("CSV or JSON file"), widget=FileInput)
     dry_run = forms.BooleanField(label=_("Only tell what would be done"), required=False)
     partial = forms.BooleanField(label=_("Store the good rows although there are bad ones"), required=False)
@@ -172,33 +176,38 @@ class HostAdmin(ShownHosts, ActingAdmin[Host]):
     )
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        """Show the fingerprint beside the key."""
-        return [*super().get_fields(request, obj), "fingerprint"]
+        """Show the fingerprint beside the key, and the run that holds the host."""
+        return [*super().get_fields(request, obj), "fingerprint", "holder"]
 
     @admin.display(description=_("fingerprint of the pinned key"))
     def fingerprint(self, host: Host) -> str:
         """Return it as OpenSSH shows it."""
         return probing.pinned_fingerprint(host)
 
+    @admin.display(description=_("held by the run"))
+    def holder(self, host: Host) -> SafeString | str:
+        """Return a link to it: as long as it holds the host nothing else can be done with it."""
+        hold = HostHold.objects.filter(host=host).first()
+        if hold is None:
+            return "-"
+        link = reverse("admin:upgrades_upgraderun_change", args=[hold.run_id])
+        return format_html('<a href="{}" class="text-primary-600 dark:text-primary-500">{}</a>', link, hold.run_id)
+
     def import_file(self, request: HttpRequest) -> HttpResponse:
         """Take hosts from a file."""
         require(request, "host/import")
         posted = (request.POST, request.FILES) if request.method == "POST" else ()
         form = ImportForm(*posted)
-        if form.is_bound and form.is_valid():
-            given = form.cleaned_data
+
+        def take(given: Mapping[str, Any]) -> HttpResponse:
             how = {"dry_run": given["dry_run"], "partial": given["partial"]}
-            try:
-                done = import_hosts(given["cluster"], rows_of_text(_text(given["file"])), actor_of(request), **how)
-            except SysmgrError as error:
-                tell(form, error)
-            else:
-                self._say(request, done)
-                return HttpResponseRedirect(self.link("import" if given["dry_run"] else "changelist"))
-        title = gettext("Import hosts")
+            done = import_hosts(given["cluster"], rows_of_text(_text(given["file"])), actor_of(request), **how)
+            self._say(request, done)
+            return HttpResponseRedirect(self.link("import" if given["dry_run"] else "changelist"))
+
         said = {"label": gettext("Import"), "back": self.link("changelist")}
         question = " ".join([gettext("Columns of a CSV file:"), f"{', '.join(COLUMNS)}."])
-        return self.page(request, "admin/act.html", title, form=form, question=question, **said)
+        return self.ask(request, form, take, gettext("Import hosts"), question=question, **said)
 
     def _say(self, request: HttpRequest, done: Mapping[str, Any]) -> None:
         counts = {key: done[key] for key in ("created", "updated", "unchanged", "refused")}

@@ -14,13 +14,14 @@ from django.http.multipartparser import MultiPartParserError
 from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.csrf import csrf_protect
 
-from cluster.models import Cluster
 from sysmgr.acts import ActingAdmin, require, tell
 from sysmgr.admin import actor_of
 from sysmgr.errors import MalformedBody, SysmgrError
-from sysmgr.theme import FileInput, Select
+from sysmgr.theme import FileInput
 from upgrades.models import UpgradePackage
 from upgrades.upload import QuarantineHandler
+
+from .fields import cluster_field
 
 if TYPE_CHECKING:
     _Base = ActingAdmin[UpgradePackage]
@@ -31,12 +32,7 @@ else:
 class UploadForm(forms.Form):
     """The store that the package is for, before the file: it is known when the file arrives."""
 
-    cluster = forms.ModelChoiceField(
-        Cluster.objects.order_by("-default", "name"),
-        label=gettext_lazy("Cluster"),
-        empty_label=None,
-        widget=Select,
-    )
+    cluster = cluster_field()
     # The handler takes the file while the body is read; the form only draws the input.
     file = forms.FileField(
         label=gettext_lazy("Package"),
