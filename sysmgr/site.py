@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.core.paginator import InvalidPage
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.templatetags.static import static
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext_lazy as _
 
@@ -66,10 +67,11 @@ class Site(AdminSite):
         return mine(request)
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
-        """Say the site's texts, which the theme would take from its settings, and the stylesheet."""
+        """Say the site's texts, which the theme would take from its settings, and the stylesheets."""
         context = super().each_context(request)
         texts = {"site_header": self.site_header, "site_title": self.site_title}
-        return {**context, **texts, "styles": [*context.get("styles", []), reverse("admin:style")]}
+        styles = [*context.get("styles", []), static("sysmgr/admin.css"), reverse("admin:style")]
+        return {**context, **texts, "styles": styles}
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """Show what waits for its confirmation, too."""

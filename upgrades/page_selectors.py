@@ -70,13 +70,13 @@ def usable_versions(cluster_uuid: UUID) -> list[str]:
 
 def progress(run: UpgradeRun) -> dict[str, Any]:
     """Return what `run_selectors.progress` does, and `{percent, counts[(label, number)], items[], left_out}`; each item
-    has `percent`. Queries: items; of a run that goes on also earlier changes and its pushes."""
+    has `percent` and `bad`. Queries: items; of a run that goes on also earlier changes and its pushes."""
     rows = list(UpgradeItem.objects.filter(run=run).order_by("ordinal"))
     told = run_selectors.progress(run, rows)
     counts = Counter(row.state for row in rows)
     items = sorted(rows, key=lambda row: (_PLACES.get(row.state, 1), row.ordinal))[:ITEMS_SHOWN]
     for item in items:
-        item.percent = _percent(item)  # type: ignore[attr-defined]
+        item.percent, item.bad = _percent(item), item.state in UpgradeItem.BAD  # type: ignore[attr-defined]
     total = told["total"]
     return {
         **told,

@@ -207,7 +207,8 @@ class UpgradeRunAdmin(UpgradeMixin, ActingAdmin[UpgradeRun]):
         return super().render_change_form(request, context, *args, **kwargs)
 
     def _shown(self, request: HttpRequest, run: UpgradeRun) -> dict[str, Any]:
-        english, chinese = next_step(run)
+        # An error's message says itself what comes next.
+        english, chinese = ("", "") if run.scode else next_step(run)
         progress = page_selectors.progress(run)
         return {
             "run": run,

@@ -54,7 +54,7 @@ def progress_in_words(progress: dict[str, Any]) -> list[str]:
 
 def plan_in_words(plan: dict[str, Any]) -> list[str]:
     """Say how much a plan does, how much travels, and how long it takes."""
-    much = gettext("%(services)d host services in %(batches)d batches.")
+    much = gettext("Host services: %(services)d, in batches: %(batches)d.")
     size = gettext("At most %(size)s travel to the hosts.")
     seconds = gettext("It takes about %(seconds)d s, judged by earlier upgrades.")
     unknown = gettext("How long it takes is not known: no upgrade has succeeded here yet.")

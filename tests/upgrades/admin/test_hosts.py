@@ -86,6 +86,8 @@ def test_a_host_is_probed_and_a_service_adopted(host: Host, tmp_path: Path) -> N
     assert "managed" in refusals(act(client, host, "adopt", **form))
     HostHold.objects.create(host=host, run=UpgradeRun.objects.create(cluster=host.cluster))
     assert IP in refusals(act(client, host, "probe", accept_fingerprint=""))
+    held = UpgradeRun.objects.get()
+    assert f'href="{url(UpgradeRun, "change", held.pk)}"' in client.get(url(Host, "change", host.pk)).content.decode()
 
 
 def test_a_file_is_imported(host: Host) -> None:

@@ -65,6 +65,11 @@ def test_messages_and_next_steps_speak_the_language_of_the_page(run: UpgradeRun)
     chinese, english = progress(enter(Role.AUDITOR, "zh-hans"), run), progress(enter(Role.AUDITOR), run)
     assert "出错了。" in chinese.content.decode() and "修复后" in chinese.content.decode()
     assert "It broke." in english.content.decode() and "mended" in english.content.decode()
+    assert 'class="bad"' in english.content.decode()
+    # The message of an error says itself what comes next: it is not said twice.
+    UpgradeRun.objects.update(scode=4056, message="The gate is shut. upgrade/resume asks again.")
+    told = progress(enter(Role.AUDITOR), run).content.decode()
+    assert "asks again" in told and "mended" not in told
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
