@@ -156,6 +156,7 @@ SMTP_CA_FILE = _file("SYSMGR_SMTP_CA_FILE") or None
 PROBE_DIR = _folder("SYSMGR_PROBE_DIR") or DATA_DIR / "probes"
 TIME_ZONE = _env.str("SYSMGR_TIME_ZONE", "UTC")
 LEASE_TTL_SECONDS = _number("SYSMGR_LEASE_TTL_SECONDS", 15, 3, 3600)
+SWEEP_SECONDS = _number("SYSMGR_SWEEP_SECONDS", 600, 10, 86400)
 WEB_WORKERS = _number("SYSMGR_WEB_WORKERS", 2, 1, 64)
 WEB_THREADS = _number("SYSMGR_WEB_THREADS", 36, 2, 256)
 # How long rows are kept (sysmgr/management/retention.py): events, closed alerts, mail that was sent or given up.

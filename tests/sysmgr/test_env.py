@@ -23,6 +23,7 @@ from sysmgr.env import BASE_DIR
         ("SYSMGR_REVEAL_SECRETS", "admin", "neither true nor false"),
         ("SYSMGR_LEASE_TTL_SECONDS", "soon", "whole number"),
         ("SYSMGR_WEB_WORKERS", "0", "from 1 to"),
+        ("SYSMGR_SWEEP_SECONDS", "9", "from 10 to"),
         ("SYSMGR_WEB_THREADS", "-1", "whole number"),
         ("SYSMGR_TIME_ZONE", "Mars/Olympus", "IANA"),
         ("SYSMGR_TIME_ZONE", "../etc/passwd", "IANA"),

@@ -5,22 +5,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from cluster.errors import HostIsHeld, HostNotFound
 from cluster.host_services import free
 from cluster.models import Host
+from sysmgr import env
 from sysmgr.audit.services import SYSTEM, record
 from sysmgr.errors import NoLeader, SysmgrError
 from sysmgr.events.alerts import Trouble, clear_alert, raise_alert
 from sysmgr.events.models import Alert
 from sysmgr.events.services import emit
 from upgrades.backup_hosts import current_term
-from upgrades.engine.fence import FENCED, outdone
+from upgrades.engine.fence import FENCED, OUTDONE, outdone
 from upgrades.errors import StepFailed
 from upgrades.models import HostHold
 from upgrades.transports.base import Result
@@ -31,7 +33,7 @@ from .errors import HostIsForeign, HostKeyDiffers
 from .probing import pinned_fingerprint
 from .reading import follow, in_words, known, versions_of
 
-SECONDS = 600.0
+SECONDS = float(env.SWEEP_SECONDS)
 AGAIN_SECONDS = 3.0
 _AT_ONCE = 8
 _SILENT_AFTER = timedelta(seconds=1.5 * SECONDS)  # so one sweep may miss a host
@@ -41,11 +43,11 @@ Said = Result | SysmgrError
 def sweep() -> None:
     """Ask all hosts that no run holds and whose key is known. Nothing is changed on a host but the script and the
     fence. Queries: hosts, services, holds, term, open alerts, one for the time; then some for each difference."""
-    hosts = _askable()
+    hosts, begun = _askable(), timezone.now()
     with suppress(NoLeader):
         term = current_term()
         said = asyncio.run(_ask_all(hosts, term))
-        _react(hosts, said)
+        _react(hosts, said, begun)
         _outdone(hosts, said, term)
 
 
@@ -75,11 +77,12 @@ async def _ask_all(hosts: Iterable[Host], term: int) -> dict[int, Said]:
     return {host.pk: answer for host, answer in zip(asked, answers, strict=True)}
 
 
-def _react(hosts: Iterable[Host], said: dict[int, Said]) -> None:
+def _react(hosts: Iterable[Host], said: dict[int, Said], begun: datetime) -> None:
     """Store what the hosts said, and make the alerts those of what is wrong now."""
     answered = [pk for pk, answer in said.items() if isinstance(answer, Result)]
-    now = timezone.now()
-    Host.objects.filter(pk__in=answered).update(seen_time=now)
+    # Not now: silent hosts make a sweep long, and one that answered early may have been silent to a run since.
+    unheard = Q(seen_time=None) | Q(seen_time__lt=begun)
+    Host.objects.filter(unheard, pk__in=answered).update(seen_time=begun)
     troubles: dict[str, Trouble] = {}
     for host in hosts:
         answer = said[host.pk]
@@ -132,17 +135,19 @@ def _trouble(host: Host, error: SysmgrError) -> tuple[str, Trouble] | None:
 
 
 def _show(troubles: dict[str, Trouble], asked: set[int]) -> None:
-    """Open and close alerts of the hosts that were asked; a drift stays until somebody acknowledged it."""
+    """Open and close alerts of the hosts that were asked; what tells of something that happened, not of what is, stays
+    until somebody acknowledged it."""
     living = set(Host.objects.values_list("pk", flat=True))
-    rows = Alert.objects.filter(key__startswith=alerts.PREFIX, close_time=None)
-    seen = dict(rows.values_list("key", "acknowledge_time"))
+    ours = Q(key__startswith=alerts.PREFIX) | Q(key__startswith=OUTDONE)
+    seen = dict(Alert.objects.filter(ours, close_time=None).values_list("key", "acknowledge_time"))
     for key, acknowledged in seen.items():
-        kind, _, number = key.partition(":")
-        if f"{kind}:" not in (alerts.KEY, alerts.FOREIGN, alerts.SILENT, alerts.DRIFT):
-            continue
-        gone = int(number) not in living
-        over = acknowledged is not None if f"{kind}:" == alerts.DRIFT else int(number) in asked and key not in troubles
-        if gone or over:
+        kind, colon, about = key.partition(":")
+        over = acknowledged is not None
+        if kind + colon in (alerts.KEY, alerts.FOREIGN, alerts.SILENT):
+            over = int(about) not in living or (int(about) in asked and key not in troubles)
+        elif kind + colon == alerts.DRIFT:
+            over |= int(about) not in living
+        if over:
             clear_alert(key)
     for key in sorted(troubles.keys() - seen.keys()):
         raise_alert(key, troubles[key])
