@@ -20,14 +20,20 @@ from upgrades.transports.base import Input, Result, Transport, Unreachable
 from .fence import FENCED, outdone
 from .hushed import hushed
 from .reasons import REASONS
+from .silence import waits
 from .together import Together
 
 LOCK_BUSY, REBOOT_REQUIRED = 13, 23
 # A step waits a minute for the host's lock; giving a rollback up would leave a state that nobody can prove.
 _LOCK_TRIES, _ROLLBACK_TRIES = 5, 30
-# Before the first change a silent host is asked again, after so many seconds each; a push goes on by its own way.
-BEFORE_THE_CHANGE = ("spec", "need", "backup", "stage")
+# A silent host is asked again, after so many seconds each: shortly where the service is as it was, or gets its work
+# back (a push goes on by its own way); in mid-change for 5 minutes, in which a host reboots; and for 10 minutes more to
+# bring the old release back.
 PAUSES = (2.0, 5.0)
+CHANGE_PAUSES = (2.0, 5.0, 10.0, 15.0, *[30.0] * 9)
+ROLLBACK_PAUSES = (2.0, 5.0, 10.0, 15.0, *[30.0] * 19)
+_BESIDE = ("spec", "need", "check", "backup", "stage", "drain", "undrain")
+_IN_THE_CHANGE = ("activate", "verify", "commit", "rollback")
 _LOG_SECONDS = 10.0
 
 
@@ -49,12 +55,11 @@ class Stepping:
         raise NotImplementedError
 
     async def step(self, name: str, *words: str, stdin: Input = b"", task: UUID | None = None) -> Result:
-        """Run one step; raise HostUnreachable, StepFailed or RebootRequired. A busy lock is waited for, and before
-        the first change a silent host is asked again by itself; never what is definite. `task`: an earlier one, whose
-        commands are meant."""
+        """Run one step; raise HostUnreachable, StepFailed or RebootRequired. A busy lock is waited for, and a silent
+        host asked again by itself; never what is definite. `task`: an earlier one, whose commands are meant."""
         host = self.item.host_ip
         tries = _ROLLBACK_TRIES if name == "rollback" else _LOCK_TRIES
-        pauses = list(PAUSES) if name in BEFORE_THE_CHANGE else []
+        pauses, told = self._pauses(name), False
         while True:
             begun = time.monotonic()
             try:
@@ -62,8 +67,13 @@ class Stepping:
             except Unreachable as error:
                 # One that answered nothing to the end of the step's time gets no second time.
                 late = time.monotonic() - begun >= self._seconds(name)
-                if late or not pauses or REASONS[error.key].definite:
+                if late or not pauses or _definite(error, name):
                     raise unreachable(host, error) from None
+                if name in _IN_THE_CHANGE and not told:
+                    told = True
+                    await sync_to_async(waits)(self.together.journal, self.item, name, sum(pauses), str(error)[:512])
+                    # Where only the connection was lost, the call before this one holds the lock until it is through.
+                    tries = _ROLLBACK_TRIES
                 await asyncio.sleep(pauses.pop(0))
                 continue
             tries -= 1
@@ -75,8 +85,16 @@ class Stepping:
             await sync_to_async(outdone)(self.together.journal.term, self.item.run.cluster_id, host, result.error)
         if result.code == REBOOT_REQUIRED:
             raise RebootRequired(step=name, host=host)
-        reason = result.error or f"exit {result.code}"
-        raise StepFailed(step=name, host=host, reason=reason, code=result.code)
+        raise StepFailed(step=name, host=host, reason=result.error, code=result.code)
+
+    def _pauses(self, step: str) -> list[float]:
+        """How long to wait before each further try of a step whose host is silent. Who watches a service counts
+        himself how often it was."""
+        if step == "rollback":
+            return list(ROLLBACK_PAUSES)
+        if step in _IN_THE_CHANGE:
+            return list(CHANGE_PAUSES)
+        return list(PAUSES) if step in _BESIDE and not self.quiet else []
 
     async def _call(self, name: str, *words: str, stdin: Input, task: UUID | None) -> Result:
         """Ask once, and note what came of it."""
@@ -86,6 +104,7 @@ class Stepping:
             watch.streams(self)
         try:
             result = await self._ask(name, *words, stdin=stdin, seconds=self._seconds(name), task=task)
+            await self._heard(result)
         except (Unreachable, SysmgrError) as error:
             self._note(row, time.monotonic() - begun, self.sent - sent, str(error))
             raise
@@ -112,6 +131,15 @@ class Stepping:
         call = (str(item.run.cluster_id), str(self.together.journal.term), str(task or item.task), item.service_type)
         return await self.transport.run(name, *call, *words, stdin=stdin, seconds=seconds)
 
+    async def _heard(self, result: Result) -> None:
+        """Raise Unreachable where the script told nothing: a host that goes down kills it before the connection, one
+        that comes up may lack it for a moment, and one that lost its power may have an empty one."""
+        if result.code == 0 and not result.output:
+            await self.transport.install()
+            raise Unreachable("the script there was empty")
+        if result.code and not result.error:
+            raise Unreachable(f"the step ended without a word (exit {result.code})")
+
     async def _said(self, name: str, result: Result, task: UUID | None) -> str:
         """Return what a failed step said, and after it what its log on the host has of it."""
         if result.code in (LOCK_BUSY, FENCED):
@@ -134,3 +162,9 @@ class Stepping:
         facts: dict[str, Any] = {"step": longest, "seconds": round(seconds, 3), "bytes": sent}
         pushing = sum(each[1] for each in done if each[2])
         return {**facts, "rate": round(sent / pushing) if pushing else 0}
+
+
+def _definite(error: Unreachable, step: str) -> bool:
+    """Whether asking again changes nothing. A host that boots may let nobody in until it is up, though it knows us."""
+    booting = step in _IN_THE_CHANGE and error.key == "authentication_refused"
+    return REASONS[error.key].definite and not booting

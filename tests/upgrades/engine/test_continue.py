@@ -13,6 +13,7 @@ import pytest
 from django.db import DatabaseError
 
 from cluster.models import Cluster, HostService
+from upgrades.engine import stepping
 from upgrades.engine.journal import Journal, Move
 from upgrades.engine.worker import _sweep
 from upgrades.intake import store
@@ -94,6 +95,8 @@ def test_what_the_host_committed_stays_although_its_check_fails_now(
 def test_a_host_that_is_gone_stops_nobody_else(
     demo_cluster: Cluster, term: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(stepping, "CHANGE_PAUSES", (0.01,))
+    monkeypatch.setattr(stepping, "ROLLBACK_PAUSES", (0.01,))
     run = ask(demo_cluster, "compute", "storage")
     interrupted(monkeypatch, run, term, "verifying")
     shutil.move(root(), root().with_name("away"))

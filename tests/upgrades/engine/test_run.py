@@ -63,6 +63,16 @@ def test_a_failing_check_brings_the_old_bytes_back(demo_cluster: Cluster, term: 
     assert "status" in run.items.get(service_type="storage").message
 
 
+def test_what_cannot_be_proven_tells_which_marks_were_found(demo_cluster: Cluster, term: int, tmp_path: Path) -> None:
+    gone = f"{root()}/storage/releases/1.3 {root()}/backups"
+    toml = f'[services.storage.commands.health]\nargv = ["sh", "-c", "rm -r {gone}; exit 1"]\nseconds = 1\n'
+    broken_package(demo_cluster, tmp_path, "2.0", toml)
+    item = drive(ask(demo_cluster, "storage"), term).items.get()
+    assert (item.state, item.reason) == ("inconsistent", "unproven")
+    assert "activate.stop done, activate done, verify started, rollback started)" in item.message
+    assert "the backup backup_1.3_" in item.message and "Recovering by hand" in item.message_cn + item.message
+
+
 def test_a_reached_threshold_pauses_before_what_has_not_begun(demo_cluster: Cluster, term: int, tmp_path: Path) -> None:
     toml = '[services.compute.commands.status]\nargv = ["false"]\nseconds = 1\n'
     broken_package(demo_cluster, tmp_path, "2.0", toml)

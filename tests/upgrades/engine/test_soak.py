@@ -96,5 +96,42 @@ def test_a_host_that_is_silent_for_a_moment_is_watched_on(
     assert "no answer" in item(run).message
 
 
+def test_a_probe_that_is_away_for_a_moment_changes_nothing(
+    demo_cluster: Cluster, term: int, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its program is exchanged, or another manager leads that lacks it; whoever sets another one meanwhile is heard."""
+    probed(demo_cluster, folder, "true")
+    honest, looks = health.Health._look_or_wait, [0]
+
+    async def exchanged(self: health.Health) -> tuple[str, bool]:
+        looks[0] += 1
+        if looks[0] == 1:
+            (folder / "look").rename(folder / "other")
+        if looks[0] == 3:
+            await Cluster.objects.aupdate(probes={"storage": {"kind": "command", "name": "other"}})
+        return await honest(self)
+
+    monkeypatch.setattr(health.Health, "_look_or_wait", exchanged)
+    run = drive(ask(demo_cluster, "storage", soak_seconds=1), term)
+    assert (item(run).state, looks[0] >= 3) == ("committed", True), item(run).message
+
+
+def test_a_probe_that_stays_away_takes_the_service_back(
+    demo_cluster: Cluster, term: int, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    probed(demo_cluster, folder, "true")
+    honest, looks = health.Health._look_or_wait, [0]
+
+    async def removed(self: health.Health) -> tuple[str, bool]:
+        looks[0] += 1
+        (folder / "look").unlink(missing_ok=True)
+        return await honest(self)
+
+    monkeypatch.setattr(health.Health, "_look_or_wait", removed)
+    run = drive(ask(demo_cluster, "storage", soak_seconds=600), term)
+    assert (item(run).state, item(run).scode, looks[0]) == ("rolled_back", 4095, 3)
+    assert "look: No such file" in item(run).message
+
+
 async def _well() -> str:
     return ""

@@ -13,47 +13,16 @@ from django.utils import timezone
 
 from cluster.models import Cluster
 from sysmgr.events.models import Event
-from upgrades.engine import stepping
 from upgrades.engine.journal import Journal
 from upgrades.engine.task import Task
 from upgrades.engine.watch import MOST_WAITING, Watch
 from upgrades.models import StepLog
-from upgrades.transports.base import Result, Unreachable
-from upgrades.transports.local import LocalTransport
 
 from .drive import ask, broken_package, drive, states
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PAYLOAD_STEPS = ["spec", "need", "push"]
 SAYS = '[services.compute.commands.health]\nargv = ["sh", "-c", "echo token=hunter2 is wrong; exit 3"]\nseconds = 1\n'
-
-
-class Refused(Unreachable):
-    key = "authentication_refused"
-
-
-@pytest.fixture
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pauses that take no time."""
-    monkeypatch.setattr(stepping, "PAUSES", (0.01, 0.01))
-    monkeypatch.setattr("upgrades.engine.task.PAUSES", (0.01, 0.01))
-
-
-def breaking(monkeypatch: pytest.MonkeyPatch, step: str, *ends: Exception | Result) -> list[str]:
-    """Let the first calls of a step end so; return the list to which its calls are added."""
-    left, calls, honest = list(ends), list[str](), LocalTransport.run
-
-    async def run(self: LocalTransport, *words: str, **more: Any) -> Result:
-        if words[0] != step:
-            return await honest(self, *words, **more)
-        calls.append(words[0])
-        end = left.pop(0) if left else None
-        if isinstance(end, Exception):
-            raise end
-        return end or await honest(self, *words, **more)
-
-    monkeypatch.setattr(LocalTransport, "run", run)
-    return calls
 
 
 def test_each_step_leaves_a_row_with_its_time_and_bytes(demo_cluster: Cluster, term: int) -> None:
@@ -99,47 +68,6 @@ def test_a_failed_step_keeps_what_it_said_without_secrets(demo_cluster: Cluster,
     assert "hunter2" not in log.text and "token=******** is wrong" in log.text
     event = Event.objects.get(kind="upgrade.item.rolling_back")
     assert (event.data["reason"], event.data["step"]) == ("hook_failed", "verify")
-
-
-@pytest.mark.parametrize("step", ["spec", "need", "push", "backup", "stage"])
-def test_before_the_change_a_silent_host_is_asked_again(
-    demo_cluster: Cluster, term: int, monkeypatch: pytest.MonkeyPatch, patient: None, step: str
-) -> None:
-    calls = breaking(monkeypatch, step, Unreachable("cut"), Unreachable("cut"))
-    run = drive(ask(demo_cluster, "storage"), term)
-    assert (run.state, len(calls)) == ("succeeded", 3)
-    logs = StepLog.objects.filter(step=step).order_by("pk")
-    assert list(logs.values_list("code", "text")) == [(None, "cut"), (None, "cut"), (0, "")]
-
-
-def test_a_host_that_stays_silent_is_given_up(
-    demo_cluster: Cluster, term: int, monkeypatch: pytest.MonkeyPatch, patient: None
-) -> None:
-    calls = breaking(monkeypatch, "backup", *[Unreachable("cut")] * 9)
-    run = drive(ask(demo_cluster, "storage"), term)
-    item = run.items.get()
-    assert (len(calls), item.state, item.reason, item.definite) == (3, "failed", "unreachable", False)
-    assert "upgrade/skip" in item.message
-
-
-@pytest.mark.parametrize(
-    ("step", "end", "key", "state"),
-    [
-        ("backup", Refused("no"), "authentication_refused", "failed"),
-        ("push", Refused("no"), "authentication_refused", "failed"),
-        ("stage", Result(17, "error digest_mismatch the release changed\n"), "digest_mismatch", "failed"),
-        ("activate", Unreachable("cut"), "unreachable", "rolled_back"),
-        ("verify", Unreachable("cut"), "unreachable", "rolled_back"),
-    ],
-)
-def test_what_is_definite_or_after_the_change_is_not_tried_again(
-    demo_cluster: Cluster, term: int, monkeypatch: pytest.MonkeyPatch, step: str, end: Any, key: str, state: str
-) -> None:
-    calls = breaking(monkeypatch, step, end)
-    drive(run := ask(demo_cluster, "storage"), term)
-    item = run.items.get()
-    assert (len(calls), item.state, item.reason) == (1, state, key)
-    assert item.definite == (key != "unreachable")
 
 
 def test_logs_that_cannot_be_written_change_nothing(
