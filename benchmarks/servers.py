@@ -15,7 +15,7 @@ import httpx
 from tests.server.product import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
-WORKERS, THREADS = 2, 32
+WORKERS, THREADS = 2, 36
 START_SECONDS = 60
 
 
