@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from asgiref.sync import sync_to_async
 
 from cluster.leader import LostLeadership
-from cluster.models import Cluster, Host
+from cluster.models import Host
 from sysmgr.errors import SysmgrError
 from upgrades import away, limits
 from upgrades.health import gate
@@ -25,6 +25,7 @@ from .asking import at_once, type_tasks
 from .run_journal import RunJournal
 from .slots import Slots
 from .task import State, Task
+from .together import looks
 
 _ENDED, _NOT_BEGUN, _UNDER_WAY = UpgradeItem.ENDED, UpgradeItem.NOT_BEGUN, UpgradeItem.UNDER_WAY
 PausedBy = UpgradeRun.PausedBy
@@ -39,6 +40,7 @@ class Roll:
         """`items`: all of the run; `unusable`: why its package went bad, and then only what has begun is ended."""
         self.run, self.journal, self.items, self.unusable = run, journal, items, unusable
         self.preloaded = True
+        self._look = looks(journal, run)
 
     async def go(self, tasks: type_tasks) -> None:
         """Bring what has begun to its end, whatever the run's state is; then begin what may be begun."""
@@ -48,7 +50,7 @@ class Roll:
         self.hosts = asyncio.Semaphore(limits.max_parallel(self.run.options))
         await self._end_what_has_begun(tasks)
         await at_once(self._preload(mine) for mine in tasks.values())
-        self.slots.down |= await sync_to_async(away.down)(self.run.cluster_id)
+        self.slots.know(await sync_to_async(away.down)(self.run.cluster_id))
         by_address = {host.host_ip: (host, mine) for host, mine in tasks.items()}
         waiting: set[str] = set()
         while self.preloaded and await self.may_begin():
@@ -97,20 +99,25 @@ class Roll:
             for task in mine:
                 if task.item.state not in _NOT_BEGUN:
                     continue
-                if not await self.slots.take(_place(task)):
+                got = await self.slots.take(_place(task), self.may_begin)
+                if got is False:
                     await self._none_to_spare(task.item.service_type)
+                if not got:
                     return
+                granted = False
                 try:
-                    if not (await self.may_begin() and (begun or await self._may_begin_host(host))):
-                        return
-                    begun = True
+                    granted = await self.may_begin() and (begun or await self._may_begin_host(host, task))
                 finally:
-                    if not begun:
+                    if not granted:  # whoever waits for the slot of this service gets it
                         self.slots.give(_place(task))
+                if not granted:
+                    return
+                begun = True
                 await self._change(task)
 
     async def _change(self, task: Task) -> None:
-        """Bring an item to its end, and give its slot back, unless it stays away: nobody can tell what runs there."""
+        """Bring an item to its end, and give its slot back, unless it stays away: nobody can tell what runs there, or
+        the host must be rebooted first."""
         try:
             if self.unusable is not None:
                 await task.take_back(self.unusable)
@@ -120,7 +127,8 @@ class Roll:
             await self._reboot(task, error)
         finally:
             silent = task.item.state == State.FAILED and task.item.scode in UNHEARD
-            self.slots.give(_place(task), stays_away=silent or task.item.state == State.INCONSISTENT)
+            stays_away = silent or task.item.state == State.INCONSISTENT or task.item.state in _UNDER_WAY
+            self.slots.give(_place(task), stays_away)
 
     async def _reboot(self, task: Task, error: RebootRequired) -> None:
         """Let the run rest until somebody has rebooted the host; one that is cancelled goes back without it."""
@@ -132,7 +140,7 @@ class Roll:
         """Whether a further item may be begun: no operator wants the run to rest, and not too many failed."""
         if self.unusable is not None:
             return False
-        await sync_to_async(self.journal.look)(self.run)
+        await self._look(None)
         if self.run.state != UpgradeRun.State.RUNNING:
             return False
         if self.reached():
@@ -151,15 +159,14 @@ class Roll:
         failed = sum(item.state in UpgradeItem.BAD for item in self.items) - self.run.forgiven
         return failed >= limits.threshold(self.run.options, len(self.items))
 
-    async def _may_begin_host(self, host: Host) -> bool:
+    async def _may_begin_host(self, host: Host, task: Task) -> bool:
         """What is asked between hosts: whether the window is still open, and whether the cluster can miss one."""
         end = self.run.options.get("not_after")
         if end is not None and time.time() >= end:
             told = f"{datetime.fromtimestamp(end, UTC):%Y-%m-%d %H:%M:%S} UTC"
             await sync_to_async(self.journal.rest)(self.run, PausedBy.WINDOW, WindowOver(end=told))
             return False
-        cluster = await Cluster.objects.aget(pk=self.run.cluster_id)  # its gate may be another one by now
-        reason = await gate.closed(cluster)
+        reason = await gate.closed(await task.together.cluster(self.run.cluster_id))
         if reason:
             await sync_to_async(self.journal.rest)(self.run, PausedBy.GATE, GateRed(reason=reason))
             return False

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple
 from uuid import UUID
 from weakref import WeakValueDictionary
 
 Place = tuple[str, str]  # host, service
+LOOK_SECONDS = 5.0
 
 
 class _Waiting(NamedTuple):
@@ -23,6 +24,7 @@ class _Cluster:
 
     def __init__(self) -> None:
         self.used: set[Place] = set()
+        self.gone: set[Place] = set()  # what stayed away when a run was through with it
         self.waiting: list[_Waiting] = []
 
     def serve(self) -> None:
@@ -30,12 +32,17 @@ class _Cluster:
         for one in list(self.waiting):
             service = one.place[1]
             working = {place for place in self.used if place[1] == service}
-            away = working | {place for place in one.down if place[1] == service} | {one.place}
+            away = working | {place for place in one.down | self.gone if place[1] == service} | {one.place}
             if len(away) <= one.most:
-                self.used.add(one.place)
+                self.take(one.place)
                 self._tell(one, True)
             elif not working:
                 self._tell(one, False)
+
+    def take(self, place: Place) -> None:
+        """Let a run have a service; what becomes of it shows when it gives it back."""
+        self.used.add(place)
+        self.gone.discard(place)
 
     def _tell(self, one: _Waiting, granted: bool) -> None:
         self.waiting.remove(one)
@@ -55,15 +62,26 @@ class Slots:
         self.down: set[Place] = set()  # what is away whatever the run does
         self._cluster = _clusters.setdefault(cluster, _Cluster())
 
-    async def take(self, place: Place) -> bool:
-        """Wait for a slot; False when none will come free, because so many are down already."""
+    def know(self, down: set[Place]) -> None:
+        """Take over what the database says is away; of what runs are at work on, their slots tell."""
+        self.down = down - self._cluster.used
+        self._cluster.gone &= down
+
+    async def take(self, place: Place, wanted: Callable[[], Awaitable[bool]]) -> bool | None:
+        """Wait for a slot; False when none will come free, because so many are down already; None when it is not
+        `wanted` any more, which is asked every LOOK_SECONDS: another run may have the slots for a day."""
         granted: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         one = _Waiting(place, self.most[place[1]], self.down, granted)
         self._cluster.waiting.append(one)
         self._cluster.serve()
         try:
-            return await granted
-        except asyncio.CancelledError:
+            while not granted.done():
+                await asyncio.wait([granted], timeout=LOOK_SECONDS)
+                if not granted.done() and not await wanted() and not granted.done():
+                    self._cluster.waiting.remove(one)
+                    return None
+            return granted.result()
+        except BaseException:
             if one in self._cluster.waiting:
                 self._cluster.waiting.remove(one)
             elif granted.done() and not granted.cancelled() and granted.result():
@@ -72,15 +90,15 @@ class Slots:
 
     def occupy(self, place: Place) -> None:
         """Take the slot of a service that is away already: a former leader began with it."""
-        self._cluster.used.add(place)
+        self._cluster.take(place)
 
     def give(self, place: Place, stays_away: bool = False) -> None:
-        """Give a slot back; a service that could not be proven stays away."""
+        """Give a slot back; a service that stays away counts for all runs until one of them has it again."""
         if stays_away:
-            self.down.add(place)
+            self._cluster.gone.add(place)
         self._cluster.used.discard(place)
         self._cluster.serve()
 
     def away(self, service: str) -> list[str]:
         """Return the hosts whose service is down."""
-        return sorted(host for host, kind in self.down if kind == service)
+        return sorted(host for host, kind in self.down | self._cluster.gone if kind == service)
