@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import timedelta
+from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
@@ -16,6 +17,11 @@ from .models import UpgradeItem, UpgradeRun
 # An old failure that nobody mended is history; an unproven host stays a matter for a person.
 _FAILED_DAYS = 30
 _PAUSED, _FAILED, _UNPROVEN = "upgrade.paused:", "upgrade.failed:", "upgrade.unproven:"
+
+
+def drained(cluster: UUID, host_ip: str, service: str) -> str:
+    """Return the key of the alert of a service that got its work not back."""
+    return f"upgrade.drained:{cluster}:{host_ip}:{service}"
 
 
 def show() -> None:

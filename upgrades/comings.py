@@ -10,8 +10,11 @@ from django.db import transaction
 
 from cluster import hooks
 from cluster.errors import ClusterHasRuns
-from cluster.models import Cluster, Host
+from cluster.models import Cluster, Host, ServiceType
+from sysmgr.events.alerts import clear_alert
+from sysmgr.events.models import Alert
 
+from .alerts import drained
 from .intake import store
 from .models import Backup, HostHold, UpgradePackage, UpgradeRun
 from .transports.base import SshKeyUnusable
@@ -40,7 +43,11 @@ def public_key() -> str:
 
 
 def host_removing(host: Host) -> dict[str, int]:
-    """Lock and count the backups whose rows go with the host; their files are the host's and stay."""
+    """Lock and count the backups whose rows go with the host; their files are the host's and stay. Nobody can give a
+    service its work back any more: such an alert ends with the host."""
+    keys = [drained(host.cluster_id, host.host_ip, service) for service in ServiceType.values]
+    for key in Alert.objects.filter(key__in=keys, close_time=None).values_list("key", flat=True):
+        clear_alert(key)
     return {"forgotten_backups": len(Backup.objects.select_for_update().filter(host=host).order_by("pk"))}
 
 

@@ -11,6 +11,7 @@ from cluster.leader import LostLeadership
 from sysmgr.events.alerts import Trouble, clear_alert, raise_alert
 from sysmgr.events.models import Event
 from sysmgr.events.services import emit
+from upgrades.alerts import drained
 from upgrades.health.errors import UndrainFailed
 from upgrades.models import UpgradeItem
 from upgrades.skipping import note_missed
@@ -92,7 +93,7 @@ def undrained(journal: Journal, item: UpgradeItem) -> None:
 
 
 def _key(item: UpgradeItem) -> str:
-    return f"upgrade.drained:{item.run.cluster_id}:{item.host_ip}:{item.service_type}"
+    return drained(item.run.cluster_id, item.host_ip, item.service_type)
 
 
 @transaction.atomic

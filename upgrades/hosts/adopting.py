@@ -13,7 +13,7 @@ from cluster.host_services import free
 from cluster.models import Cluster, Host, HostService
 from cluster.selectors import inspect_host
 from sysmgr.audit.services import Actor, record
-from sysmgr.errors import InvalidInput, Problem
+from sysmgr.errors import InvalidInput, Problem, SysmgrError
 from sysmgr.events.services import emit
 from upgrades.backup_hosts import current_term
 
@@ -41,8 +41,13 @@ def adopt(cluster: Cluster, wanted: dict[str, Any], actor: Actor) -> dict[str, A
         result = asyncio.run(
             ask(host, current_term(), "adopt", *words, stdin=told, seconds=DRY_SECONDS if dry else SECONDS)
         )
-    except AdoptRefused as error:
-        raise AdoptRefused("source_path", **{**error.params, "service": service}) from None
+    except SysmgrError as error:
+        if not dry:  # it may have come as far as a part of the copy
+            changes = [_copied_from(wanted["source_path"])]
+            record(actor, "host.adopt", _named(host, service), changes=changes, result=error.name()[:16])
+        if isinstance(error, AdoptRefused):
+            raise AdoptRefused("source_path", **{**error.params, "service": service}) from None
+        raise
     said = result.values()
     facts = {"bytes": int(said["kb"]) * 1024, "files": int(said["files"]), "links": int(said["links"])}
     if dry:
@@ -85,9 +90,13 @@ def _manage(cluster: Cluster, seen: Host, row: HostService, version: str, source
     )
     changes = [
         {"path": f"{row.service_type}.version", "from": "", "to": version},
-        {"path": "source_path", "from": "", "to": source},
+        _copied_from(source),
     ]
     record(actor, "host.adopt", _named(host, row.service_type), changes=changes)
+
+
+def _copied_from(source: str) -> dict[str, str]:
+    return {"path": "source_path", "from": "", "to": source}
 
 
 def _named(host: Host, service: str) -> str:

@@ -8,6 +8,7 @@ from sysmgr.events.models import Event
 
 PREFIX = "host."
 KEY, FOREIGN, SILENT, DRIFT = "host.key_changed:", "host.foreign_cluster:", "host.unreachable:", "host.drift:"
+TAKEN_OVER = "host.taken_over:"
 
 
 def key_changed(host: Host, reason: str) -> Trouble:

@@ -8,6 +8,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from cluster.errors import HostIsHeld
 from cluster.host_services import free
 from cluster.models import Cluster, Host
 from cluster.selectors import inspect_host
@@ -17,6 +18,7 @@ from sysmgr.events.alerts import clear_alert, raise_alert
 from sysmgr.events.services import emit
 from upgrades.backup_hosts import current_term
 from upgrades.errors import HostUnreachable
+from upgrades.models import HostHold, UpgradeRun
 from upgrades.transports.base import Unreachable
 from upgrades.transports.host_keys import BadHostKey, fingerprint_of, read_host_key
 
@@ -67,13 +69,26 @@ def repin(cluster: Cluster, host_ip: str, fingerprint: str, reason: str, actor: 
     """Pin the key that the host shows now, if it has this fingerprint; nothing is run. Answers as `probe`. Raises
     HostNotFound (404), InvalidInput (400: a local host), HostIsHeld or FingerprintDiffers (409), HostUnreachable."""
     with transaction.atomic():
-        host = free(cluster, host_ip)
+        host = _at_rest(cluster, host_ip)
     if host.transport == Host.Transport.LOCAL:
         raise InvalidInput([Problem("host_ip", "is a local folder, which has no key", "为本地目录，没有主机密钥")])
     key = _shown(host)
     _refuse_other(host, fingerprint, fingerprint_of(key))
     host = _pin(cluster, host, key, actor, "host.repin", reason)
     return _answer(host, True, fingerprint_of(key))
+
+
+def _at_rest(cluster: Cluster, host_ip: str) -> Host:
+    """Return the host, locked, as `free` does; also one that a paused run holds: it may wait for this very key."""
+    try:
+        return free(cluster, host_ip)
+    except HostIsHeld:
+        rows = Host.objects.select_for_update(of=("self",), no_key=True).select_related("cluster")
+        paused = HostHold.objects.filter(run__state=UpgradeRun.State.PAUSED).values("host")
+        host = rows.filter(cluster=cluster, host_ip=host_ip, pk__in=paused).first()
+        if host is None:
+            raise
+        return host
 
 
 def _shown(host: Host) -> str:
@@ -91,7 +106,7 @@ def _refuse_other(host: Host, given: str, shown: str) -> None:
 @transaction.atomic
 def _pin(cluster: Cluster, seen: Host, key: str, actor: Actor, action: str, reason: str = "") -> Host:
     """Store the key, unless another one was pinned meanwhile; what is so already leaves its audit row only."""
-    host = free(cluster, seen.host_ip)
+    host = _at_rest(cluster, seen.host_ip)
     before, after = pinned_fingerprint(host), fingerprint_of(key)
     moved = Host.objects.filter(pk=host.pk, host_key=seen.host_key, ssh_port=seen.ssh_port).update(host_key=key)
     if not moved:

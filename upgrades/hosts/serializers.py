@@ -64,5 +64,7 @@ class AdoptInput(HostServiceInput):
     def validate_version(self, value: str) -> str:
         """Accept what a package could have as its version, so that packages can follow it."""
         if fault := version_fault(value):
-            raise serializers.ValidationError(bilingual(f"is {fault.english}", fault.chinese))
+            raise serializers.ValidationError(
+                bilingual(f"can't name a release: {fault.english}", f"不能用作版本：{fault.chinese}")
+            )
         return value

@@ -17,13 +17,15 @@ from sysmgr.events.models import Event
 from sysmgr.events.services import emit
 from upgrades.backup_hosts import current_term
 
+from . import alerts
 from .asking import ask
 from .errors import HostIsForeign
 
 
 def owner_of(cluster: Cluster, host_ip: str) -> str:
     """Return the UUID of the cluster that drives the host, as the host says; "" where it is ours or nobody's.
-    Changes nothing there. Raises as `ask`."""
+    Changes nothing there but the script and, of a host that nobody drives yet, the fence: it is ours then. Raises as
+    `ask`."""
     with transaction.atomic():
         host = free(cluster, host_ip)
     try:
@@ -73,7 +75,7 @@ def _tell(host: Host, owner: str, reason: str, actor: Actor) -> None:
         host_ip=host.host_ip,
     )
     raise_alert(
-        f"host.taken_over:{host.cluster_id}:{host.host_ip}", Trouble(english, chinese, cluster_uuid=host.cluster_id)
+        f"{alerts.TAKEN_OVER}{host.cluster_id}:{host.host_ip}", Trouble(english, chinese, cluster_uuid=host.cluster_id)
     )
     record(actor, "host.take_over", _named(host), changes=_changes(host, owner, reason))
 

@@ -109,6 +109,9 @@ def test_what_is_refused_leaves_everything_alone(led: Client, host: Path, source
     assert told(adopt(led, source)) == (409, 4089, "source_path")
     (host / "storage" / "current").symlink_to("releases/1.3")
     assert told(adopt(led, source, version="1.4")) == (409, 4089, "source_path")
+    # What was tried stands in the audit: it may have left a part of a copy behind.
+    row = AuditRow.objects.filter(action="host.adopt").latest("seq")
+    assert (row.result, row.changes[0]["to"]) == ("AdoptRefused", str(source))
     assert HostService.objects.get().unmanaged
     assert [entry.name for entry in (host / "storage" / "releases").iterdir()] == ["1.3"]
 

@@ -17,12 +17,14 @@ from cluster.leader import LostLeadership
 from cluster.models import Cluster, Host, HostService, LeaderLease
 from sysmgr.audit.models import AuditRow
 from sysmgr.audit.services import SYSTEM
-from sysmgr.events.alerts import acknowledge
+from sysmgr.events.alerts import Trouble, acknowledge, raise_alert
 from sysmgr.events.models import Alert, Event
 from tests.cluster.conftest import lay_out
 from tests.sshd import SshHost
-from upgrades.hosts import asking, sweeping
+from upgrades.engine.fence import OUTDONE
+from upgrades.hosts import alerts, asking, sweeping
 from upgrades.models import HostHold, UpgradeRun
+from upgrades.transports.base import Result
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -203,3 +205,29 @@ def test_what_differs_for_a_moment_only_is_no_drift(
     sweeping.sweep()
     assert calls == [2] and version() == ("1.0", False)
     assert not Event.objects.filter(kind="host.drift").exists()
+
+
+def test_a_long_sweep_does_not_hide_a_silence_that_came_since(led: Client, cluster: Cluster, roots: Path) -> None:
+    """A host that answered at its begin may have been silent to a run before its end."""
+    local(cluster, roots / "a", cloud="1.0")
+    (asked,) = sweeping._askable()
+    begun = timezone.now() - timedelta(minutes=30)
+    answer = Result(0, "service cloud 1.0\n")
+    sweeping._react([asked], {asked.pk: answer}, begun)
+    assert Host.objects.get().seen_time == begun
+    later = begun + timedelta(minutes=1)
+    Host.objects.update(seen_time=later)
+    sweeping._react([asked], {asked.pk: answer}, begun)
+    assert Host.objects.get().seen_time == later
+
+
+def test_what_happened_once_is_told_until_somebody_has_seen_it(led: Client, cluster: Cluster) -> None:
+    told = [f"{alerts.TAKEN_OVER}{cluster.pk}:192.0.2.1", f"{OUTDONE}{cluster.pk}"]
+    for key in told:
+        raise_alert(key, Trouble("it happened", "已发生"))
+    sweeping.sweep()
+    assert keys() == sorted(told)
+    for alert in Alert.objects.all():
+        acknowledge(alert.pk, None, SYSTEM)
+    sweeping.sweep()
+    assert keys() == []
