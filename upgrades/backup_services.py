@@ -116,15 +116,13 @@ def refuse_held(hosts: Iterable[Host]) -> None:
         raise HostHeld(field, run=", ".join(sorted({str(run) for _, run in holds})))
 
 
-def create(
-    cluster: Cluster, kind: Kind, wanted: Sequence[Wanted], actor: Actor, origin: UpgradeRun | None = None
-) -> UpgradeRun:
+def create(cluster: Cluster, kind: Kind, wanted: Sequence[Wanted], actor: Actor) -> UpgradeRun:
     """Make a run of hosts that nobody holds. Raises HostHeld (409) or NoLeader (503)."""
     hosts = {one.host.pk: one.host for one in wanted}
     refuse_held(hosts.values())
     if not leader_known():
         raise NoLeader(retry_after=RETRY_SECONDS)
-    run = begin(cluster, kind, actor.user_name, origin)
+    run = begin(cluster, kind, actor.user_name)
     hold(run, hosts.values())
     fill(run, wanted, actor)
     return run

@@ -95,8 +95,10 @@ SERVICE = schema.text("service_type", "The service.", required=True, enum=SERVIC
 describe("upgrade/item/inspect", answer=ItemFacts, query=[RUN, HOST, SERVICE], errors=[errors.RunNotFound])
 describe("upgrade/event/list", answer=UpgradeEvents, query=[ONE_RUN, AFTER, SIZE], errors=[errors.RunNotFound])
 CONTROL_ERRORS = [errors.RunNotFound, errors.RunStateWrong, NoLeader]
-for verb in ("pause", "resume", "cancel"):
+for verb in ("pause", "cancel"):
     describe(f"upgrade/{verb}", request=RunInput, answer=RunWithItems, errors=CONTROL_ERRORS)
+RESUME_ERRORS = [*CONTROL_ERRORS, errors.GoingOnRefused]
+describe("upgrade/resume", request=RunInput, answer=RunWithItems, errors=RESUME_ERRORS)
 RETRY_ERRORS = [errors.NothingToRetry, errors.OnlyUnproven, errors.GoingOnRefused, errors.HostHeld]
 describe(
     "upgrade/retry",
@@ -121,5 +123,12 @@ describe(
     "upgrade/rollback",
     request=RollbackInput,
     answer=RunWithItems,
-    errors=[errors.RunNotFound, backups.RollbackRefused, backups.RunUnderWay, errors.HostHeld, NoLeader],
+    errors=[
+        errors.RunNotFound,
+        backups.RollbackRefused,
+        backups.RunUnderWay,
+        rolling.HostUnderWay,
+        errors.HostHeld,
+        NoLeader,
+    ],
 )

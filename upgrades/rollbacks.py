@@ -7,16 +7,19 @@ from uuid import UUID
 
 from django.db.models.functions import Coalesce
 
+from cluster.members import leader_known
 from cluster.models import Cluster, HostService
 from sysmgr.audit.services import SYSTEM, Actor
-from sysmgr.errors import InvalidInput, Problem
+from sysmgr.errors import InvalidInput, NoLeader, Problem
 
 from . import controls
 from .backup_errors import RollbackRefused, RunUnderWay
 from .backup_selectors import kept, last_changes
-from .backup_services import Kind, Wanted, begin, create, fill, raced
+from .backup_services import Kind, Wanted, begin, fill, raced, refuse_held
 from .errors import RunNotFound
+from .holding import hold
 from .models import HostHold, UpgradeItem, UpgradeRun
+from .services import RETRY_SECONDS
 from .trust import Fault
 
 _WHEN = Coalesce("end_time", "update_time")
@@ -26,8 +29,9 @@ def request_rollback(
     cluster: Cluster, run_uuid: UUID, wanted: Sequence[Mapping[str, str]] | None, actor: Actor
 ) -> UpgradeRun:
     """Make a run that takes back what a run committed (or the named part of it), newest first. One that is paused
-    ends as cancelled with it. Raises RunNotFound (404), InvalidInput (400: named, but not done by the run),
-    RollbackRefused, RunUnderWay or HostHeld (409), NoLeader (503); then nothing is made or changed."""
+    is cancelled with it. Raises RunNotFound (404), InvalidInput (400: named, but not done by the run),
+    RollbackRefused, RunUnderWay, HostUnderWay (a host waits for its reboot) or HostHeld (409), NoLeader (503); then
+    nothing is made or changed."""
     addresses: list[str] = []
 
     def made() -> UpgradeRun:
@@ -35,11 +39,12 @@ def request_rollback(
         origin = rows.first()
         if origin is None:
             raise RunNotFound("upgrade_uuid")
-        if origin.state == UpgradeRun.State.PAUSED:
-            origin = controls.cancel(cluster, run_uuid, actor)
-        if not origin.ended:
+        paused = origin.state == UpgradeRun.State.PAUSED
+        if not (origin.ended or paused):
             raise RunUnderWay("upgrade_uuid", state=origin.state)
         items = _committed(origin, wanted)
+        if paused:
+            controls.refuse_under_way(list(origin.items.filter(state__in=UpgradeItem.UNDER_WAY)))
         addresses[:] = [item.host_ip for item in items]
         sources, faults = _sources(items)
         if faults:
@@ -48,7 +53,11 @@ def request_rollback(
                 problems="; ".join(fault.english for fault in faults)[:768],
                 problems_cn="；".join(fault.chinese for fault in faults)[:768],
             )
-        return create(cluster, Kind.ROLLBACK, sources, actor, origin)
+        run = _begin(cluster, origin, sources, actor)
+        if paused:  # its leader may have to remove yet what was pushed to others
+            controls.cancel(cluster, run_uuid, actor)
+        fill(run, sources, actor)
+        return run
 
     return raced(made, addresses, cluster)
 
@@ -63,9 +72,29 @@ def take_over(origin: UpgradeRun) -> UpgradeRun | None:
     if not wanted:
         return None
     run = begin(origin.cluster, Kind.ROLLBACK, origin.author, origin)
-    HostHold.objects.filter(run=origin, host__in={one.host.pk for one in wanted}).update(run=run)
+    _hand_over(origin, run, wanted)
     fill(run, wanted, SYSTEM)
     return run
+
+
+def _begin(cluster: Cluster, origin: UpgradeRun, wanted: Sequence[Wanted], actor: Actor) -> UpgradeRun:
+    """Make the run, still without items, on hosts that nobody holds or that `origin` holds yet. Raises HostHeld (409)
+    or NoLeader (503)."""
+    hosts = {one.host.pk: one.host for one in wanted}
+    held = set(origin.holds.values_list("host", flat=True))
+    free = [host for pk, host in hosts.items() if pk not in held]
+    refuse_held(free)
+    if not leader_known():
+        raise NoLeader(retry_after=RETRY_SECONDS)
+    run = begin(cluster, Kind.ROLLBACK, actor.user_name, origin)
+    _hand_over(origin, run, wanted)
+    hold(run, free)
+    return run
+
+
+def _hand_over(origin: UpgradeRun, run: UpgradeRun, wanted: Sequence[Wanted]) -> None:
+    """Let `run` hold what `origin` holds of these hosts."""
+    HostHold.objects.filter(run=origin, host__in={one.host.pk for one in wanted}).update(run=run)
 
 
 def _changes(origin: UpgradeRun) -> list[UpgradeItem]:

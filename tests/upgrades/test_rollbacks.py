@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,10 +15,11 @@ from cluster.models import Cluster, Host, HostService, LeaderLease
 from upgrades.models import Backup, HostHold, TrustedKey, UpgradeItem, UpgradePackage, UpgradeRun
 
 from .agent.host import tree
-from .engine.drive import IP, ask, drive
+from .engine.drive import IP, ask, ask_all, broken_package, drive, root, states
 from .test_backups import current, data, post, run_of, version
 
 pytestmark = pytest.mark.django_db(transaction=True)
+OTHER = "10.30.12.165"
 
 
 @pytest.fixture(autouse=True)
@@ -76,6 +78,42 @@ def test_a_paused_run_ends_with_its_rollback(demo_api: Client, upgraded: Upgrade
     upgraded.refresh_from_db()
     assert upgraded.state == "cancelled"
     assert list(HostHold.objects.values_list("run", flat=True)) == [run_of(answer).pk]
+
+
+def test_a_run_that_is_paused_by_its_failures_is_taken_back_at_once(
+    demo_api: Client, demo_cluster: Cluster, term: int, tmp_path: Path
+) -> None:
+    """Its leader removes meanwhile what was pushed to the hosts that were not begun."""
+    old = tree(current("compute").resolve())
+    fails = '[services.storage.commands.status]\nargv = ["false"]\nseconds = 1\n'
+    broken_package(demo_cluster, tmp_path, "2.0", fails)
+    places = [(IP, "compute"), (IP, "storage"), (OTHER, "compute"), (OTHER, "storage")]
+    run = drive(ask_all(demo_cluster, *places, version="2.0"), term)
+    assert (run.state, states(run)) == ("paused", ["committed", "rolled_back", "pushing", "pushing"])
+    answer = data(post(demo_api, "upgrade/rollback", {"upgrade_uuid": str(run.pk)}))
+    back = run_of(answer)
+    assert [(item["host_ip"], item["service_type"]) for item in answer["results"]] == places[:1]
+    run.refresh_from_db()
+    assert run.state == "cancelling"
+    holds = dict(HostHold.objects.values_list("host__host_ip", "run"))
+    assert holds == {IP: back.pk, OTHER: run.pk}
+    assert drive(back, term).state == "succeeded"
+    assert tree(current("compute").resolve()) == old
+    run = drive(run, term)
+    assert (run.state, states(run)[2:]) == ("cancelled", ["skipped", "skipped"])
+    assert not list((root(OTHER) / "packages").iterdir())
+    assert not HostHold.objects.exists()
+
+
+def test_a_host_that_waits_for_its_reboot_comes_to_its_end_first(
+    demo_api: Client, upgraded: UpgradeRun, term: int
+) -> None:
+    upgraded.items.filter(service_type="compute").update(state="verifying")
+    UpgradeRun.objects.filter(pk=upgraded.pk).update(state="paused", paused_by="reboot", end_time=None)
+    refused = post(demo_api, "upgrade/rollback", {"upgrade_uuid": str(upgraded.pk)})
+    assert (refused.status_code, refused.json()["scode"]) == (409, 4058)
+    upgraded.refresh_from_db()
+    assert (upgraded.state, UpgradeRun.objects.count()) == ("paused", 1)
 
 
 def test_what_a_rollback_refuses(demo_api: Client, upgraded: UpgradeRun, term: int) -> None:
