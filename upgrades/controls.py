@@ -113,7 +113,7 @@ def _retry(cluster: Cluster, run_uuid: UUID, actor: Actor, force: bool) -> Upgra
     failed = [item for item in items if item.state in _AGAIN]
     again = [item for item in failed if force or not (item.definite or item.skip_reason)]
     if not again:
-        _refuse_nothing(items, [item for item in failed if item.definite])
+        _refuse_nothing(items, failed)
     held = _refuse_held(run, again)
     going_on = [item for item in items if item in again or item.state in UpgradeItem.NOT_BEGUN]
     _refuse([*_source_faults(run, going_on), *_host_faults(again)])
@@ -138,11 +138,11 @@ def refuse_under_way(items: Sequence[UpgradeItem]) -> None:
         raise HostUnderWay("upgrade_uuid", host=hosts[:256], items=", ".join(map(str, begun))[:256])
 
 
-def _refuse_nothing(items: Sequence[UpgradeItem], definite: Sequence[UpgradeItem]) -> NoReturn:
-    """Say why nothing is to be tried again."""
+def _refuse_nothing(items: Sequence[UpgradeItem], insisted: Sequence[UpgradeItem]) -> NoReturn:
+    """Say why nothing is to be tried again; `insisted`: what would be, with `force`."""
     unproven = [item for item in items if item.state == Item.INCONSISTENT]
-    if definite:
-        told = ", ".join(f"{item} ({item.reason or item.state})" for item in definite)[:512]
+    if insisted:
+        told = ", ".join(f"{item} ({item.reason or item.skip_reason or item.state})" for item in insisted)[:512]
         raise OnlyDefinite("upgrade_uuid", items=told)
     if unproven:
         raise OnlyUnproven("upgrade_uuid", items=", ".join(map(str, unproven))[:512])

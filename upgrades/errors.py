@@ -107,8 +107,8 @@ class HostUnreachable(SysmgrError):
     status = 502
     message = "The host {host} can't be reached: {reason}."
     message_cn = "无法访问主机 {host}：{reason}。"
-    next_step = "Check the host and start the upgrade again."
-    next_step_cn = "请检查主机后重新发起升级。"
+    next_step = "Check the power, network and address of the host, then ask again."
+    next_step_cn = "请检查主机的电源、网络和地址，然后重试。"
 
 
 class Unproven(SysmgrError):

@@ -59,7 +59,7 @@ class HostUnderWay(SysmgrError):
 class OnlyDefinite(SysmgrError):
     scode = 4059
     status = 409
-    message = "Trying again alone does not mend what failed in the run: {items}."
-    message_cn = "该任务中的失败仅靠重试无法解决：{items}。"
+    message = "Trying again alone does not mend what failed in the run or was left out of it: {items}."
+    message_cn = "该任务中失败或被跳过的项仅靠重试无法解决：{items}。"
     next_step = "Mend the named reasons, then call upgrade/retry with force: true."
     next_step_cn = "请先解决所列原因，再以 force: true 调用 upgrade/retry。"

@@ -169,6 +169,17 @@ def test_a_retry_leaves_definite_and_skipped_ones_as_they_are(
     assert drive(run, term).state == "succeeded"
 
 
+def test_what_was_only_left_out_is_tried_again_only_when_somebody_insists(
+    demo_cluster: Cluster, demo_api: Client
+) -> None:
+    run = ask_all(demo_cluster, (IP, "compute"))
+    assert skip(demo_api, run).json()["data"]["state"] == "cancelled"
+    answer = retry(demo_api, run).json()
+    assert (answer["scode"], "force: true" in answer["message"]) == (4059, True)
+    assert f"{IP} compute (dead)" in answer["message"]
+    assert retry(demo_api, run, force=True).json()["data"]["state"] == "pending"
+
+
 @pytest.mark.parametrize("left", [[], [("10.30.12.161", "cloud")]])
 def test_what_was_pushed_to_a_host_that_is_left_out_is_removed(
     demo_cluster: Cluster, demo_api: Client, term: int, left: list[tuple[str, str]]
