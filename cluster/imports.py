@@ -63,7 +63,7 @@ def rows_of_csv(lines: Iterable[str]) -> list[Any]:
     """
     table = csv.reader(lines, strict=True)
     try:
-        header = [name.strip() for name in next(table, [])]
+        header = [name.removeprefix("\ufeff").strip() for name in next(table, [])]  # spreadsheets begin a file with it
         unknown = [name for name in header if name not in COLUMNS]
         if unknown or len(set(header)) < len(header) or "host_ip" not in header:
             english = f"must be a header that names some of {', '.join(COLUMNS)}, each once, host_ip among them"
