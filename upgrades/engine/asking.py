@@ -16,21 +16,26 @@ from upgrades.ssh_errors import unreachable
 from upgrades.transports.base import Result, Unreachable
 
 from .fence import FENCED, outdone
+from .stepping import LOCK_BUSY
 from .task import Task
 
 type_tasks = dict[Host, list[Task]]
 
 
 async def ask(task: Task, step: str) -> Result:
-    """Run a step that belongs to no item; raise HostUnreachable, PrecheckFailed or LostLeadership."""
+    """Run a step that belongs to no item; raise HostUnreachable, PrecheckFailed or LostLeadership. The fence comes
+    first, and with it the script."""
     host, cluster, term = task.item.host_ip, task.item.run.cluster_id, task.journal.term
     try:
-        await task.transport.install()
+        if step == "fence":
+            await task.transport.install()
         result = await task.transport.run(step, str(cluster), str(term), "-", "-", seconds=120)
     except Unreachable as error:
         raise unreachable(host, error) from None
     if result.code == FENCED:
         await sync_to_async(outdone)(term, cluster, host, result.error)
+    if result.code == LOCK_BUSY:  # it passes (a copy of host/adopt, say): no reason to end a run for it
+        raise HostUnreachable(host=host, reason=result.error, key="lock_busy")
     if result.code:
         raise PrecheckFailed(check=step, host=host, reason=result.error or f"exit {result.code}")
     return result

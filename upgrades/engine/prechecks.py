@@ -26,24 +26,32 @@ def check(item: UpgradeItem, payload_kb: int, found: Result) -> list[Finding]:
 
 
 def _findings(item: UpgradeItem, payload_kb: int, found: Result) -> Iterator[Finding]:
-    lines = [line.split(" ") for line in found.output.splitlines()]
-    if ["protocol", str(agent.PROTOCOL)] not in lines:
+    # Padded: a host that lacks a tool leaves out what the tool would have told.
+    lines = [[*line.split(" "), "", ""] for line in found.output.splitlines()]
+    told = [line[:2] for line in lines]
+    if ["protocol", str(agent.PROTOCOL)] not in told:
         yield Finding("protocol", "the host's script speaks another protocol")
         return  # what it says may mean something else
     missing = [line[1] for line in lines if line[0] == "missing"]
     if missing:
         yield Finding("tools", f"{', '.join(missing)} can't be found")
-    if ["writable", "yes"] not in lines:
+    if ["writable", "yes"] not in told:
         yield Finding("writable", "the host's folder can't be written")
     versions = {line[1]: line[2] for line in lines if line[0] == "service"}
     version = versions.get(item.service_type, "-")
-    if version == "-":
+    if version in ("", "-"):
         yield Finding("managed", f"{item.service_type} has no `current` that points at a release")
     elif version not in (item.from_version, item.to_version):
         yield Finding("version", f"the host runs {version}, not {item.from_version}")
-    release = {line[1]: int(line[2]) for line in lines if line[0] == "release_kb"}
-    free = next((int(line[1]) for line in lines if line[0] == "free_kb"), 0)
+    release = {line[1]: _number(line[2]) for line in lines if line[0] == "release_kb"}
+    free = next((_number(line[1]) for line in lines if line[0] == "free_kb"), None)
     # The payload is there twice (pushed, staged), and so is the old release (backup, read back).
-    needed = 2 * payload_kb + 2 * release.get(item.service_type, 0) + SPARE_KB
-    if free < needed:
+    needed = 2 * payload_kb + 2 * (release.get(item.service_type) or 0) + SPARE_KB
+    if free is None:
+        yield Finding("disk_space", f"the host can't tell what is free, {needed} KiB are needed")
+    elif free < needed:
         yield Finding("disk_space", f"{free} KiB are free, {needed} KiB are needed")
+
+
+def _number(word: str) -> int | None:
+    return int(word) if word.isascii() and word.isdigit() and len(word) < 19 else None

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from cluster.probes import HOST_IP
+from upgrades.transports.base import why
 
 from . import programs
 from .unusable import Unusable
@@ -98,6 +99,8 @@ async def _http(url: str, status: int) -> str:
 def _said(what: str, error: Exception) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"{what}: the certificate is refused ({error.verify_message})"
+    if isinstance(error, OSError) and not isinstance(error, ssl.SSLError):  # whose numbers are not the system's
+        return f"{what}: {why(error)}"
     return f"{what}: {getattr(error, 'strerror', None) or type(error).__name__}"
 
 

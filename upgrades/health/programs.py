@@ -67,10 +67,12 @@ def _checked(name: str) -> Path:
             found = path.lstat() if path != folder else path.stat()
         except OSError as error:
             raise Unusable(f"{path}: {error.strerror}") from None
+        if path != folder and not stat.S_ISREG(found.st_mode):
+            raise Unusable(f"{path} is no file; links are not followed")
         if found.st_uid not in (0, os.geteuid()) or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
             raise Unusable(f"{path} belongs to, or can be written by, others (chmod go-w)")
-    if not stat.S_ISREG(found.st_mode) or not os.access(path, os.X_OK):
-        raise Unusable(f"{path} is no executable file")
+    if not os.access(path, os.X_OK):
+        raise Unusable(f"{path} can't be executed (chmod u+x)")
     return path
 
 

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 MAX_OUTPUT = 256 * 1024
+
+
+def why(error: OSError) -> str:
+    """Return what the system calls an error: asyncio's own text of one says the address once more, and no cause."""
+    if error.errno and error.errno > 0:
+        return os.strerror(error.errno)
+    return error.strerror or str(error) or type(error).__name__
+
+
+def plain(text: str) -> str:
+    """Return what a host or its SSH server said, as it may stand in a message: a database takes no NUL, and a terminal
+    should get no control characters."""
+    return "".join(char if char.isprintable() else "?" for char in text)
+
 
 Input = bytes | Callable[[], AsyncIterator[bytes]]
 """What a step reads from stdin: bytes, or a function that begins the stream."""
@@ -20,8 +35,8 @@ class Result:
     output: str
 
     def values(self) -> dict[str, str]:
-        """Return the answer's `key value` lines; of keys that come twice, the last."""
-        pairs = (line.partition(" ") for line in self.output.splitlines())
+        """Return the answer's `key value` lines, without control characters; of keys that come twice, the last."""
+        pairs = (plain(line).partition(" ") for line in self.output.splitlines())
         return {key: value for key, _, value in pairs}
 
     @property
@@ -34,6 +49,9 @@ class Unreachable(Exception):
     """The host could not be asked, or did not answer in time: nobody knows what the step did."""
 
     key = "unreachable"  # of the closed list of reasons (engine/reasons.py)
+
+    def __init__(self, text: str) -> None:
+        super().__init__(plain(text))
 
 
 class HostKeyMissing(Unreachable):

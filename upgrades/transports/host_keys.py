@@ -7,7 +7,7 @@ import base64
 import binascii
 import hashlib
 
-from .base import Unreachable
+from .base import Unreachable, why
 
 # In the order in which they are asked for: the same host always shows the same one of its keys.
 TYPES = {
@@ -64,7 +64,7 @@ async def read_host_key(host: str, port: int = 22, seconds: float = READ_SECONDS
     except TimeoutError:
         raise Unreachable(f"no answer on port {port} within {seconds:.0f} s") from None
     except OSError as error:
-        raise Unreachable(f"port {port}: {error.strerror or error}") from None
+        raise Unreachable(f"port {port}: {why(error)}") from None
     except (asyncssh.Error, ValueError) as error:
         raise Unreachable(f"port {port}: {error}") from None
     if key is None:

@@ -100,6 +100,15 @@ def test_silence_and_maintenance_count_until_the_host_is_heard_again(cluster: Cl
     assert away.down(cluster.pk) == set()
 
 
+def test_a_host_that_waits_for_its_reboot_is_away_for_every_other_run(cluster: Cluster, term: int) -> None:
+    hosts(cluster, 2, "compute")
+    ask(cluster, compute(0))
+    UpgradeItem.objects.update(state="verifying")
+    assert away.down(cluster.pk) == set()  # its own run has the slot, and drives it
+    UpgradeRun.objects.update(state="paused", paused_by="reboot")
+    assert away.down(cluster.pk) == set(compute(0))
+
+
 def test_a_host_whose_release_is_unproven_keeps_its_slot(
     cluster: Cluster, term: int, fakes: Fakes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
