@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from cluster.models import Cluster
 from sysmgr import env
 from sysmgr.errors import SysmgrError
 from upgrades.errors import PackageUnusable
-from upgrades.intake import store, trusted_keys
+from upgrades.intake import trusted_keys
 from upgrades.models import UpgradePackage
 from upgrades.package.manifest import Manifest
 from upgrades.package.sign import load_public_key
@@ -22,13 +25,19 @@ def work_folders() -> Path:
     return env.DATA_DIR / "work"
 
 
-def unpacked(package: UpgradePackage, cluster: Cluster, work: Path) -> tuple[Manifest, Path]:
-    """Check the store's file against its row and its signature, and unpack it anew below `work`.
-    Raises PackageUnusable."""
-    path, folder = store(cluster) / package.package_name, work / package.version
+def keys_of(cluster: Cluster) -> Mapping[str, Ed25519PublicKey]:
+    """Return the keys that the cluster trusts, by fingerprint. One query."""
+    return {key.fingerprint: load_public_key(key.public_key) for key in trusted_keys(cluster)}
+
+
+def unpacked(
+    package: UpgradePackage, path: Path, work: Path, keys: Mapping[str, Ed25519PublicKey]
+) -> tuple[Manifest, Path]:
+    """Check the store's file at `path` against its row and its signature, and unpack it anew below `work`. It may take
+    long, and asks nobody in the database. Raises PackageUnusable."""
+    folder = work / package.version
     shutil.rmtree(folder, ignore_errors=True)
     work.mkdir(parents=True, exist_ok=True)
-    keys = {key.fingerprint: load_public_key(key.public_key) for key in trusted_keys(cluster)}
     try:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()

@@ -15,13 +15,14 @@ from cluster.models import Host
 from sysmgr.errors import SysmgrError
 from upgrades import limits
 from upgrades.errors import HostUnreachable, ItemsFailed, PackageUnusable, PrecheckFailed, ThresholdReached
+from upgrades.intake import store
 from upgrades.models import HostHold, UpgradeItem, UpgradePackage, UpgradeRun
 from upgrades.package.manifest import Manifest
 from upgrades.transports import transport_of
 from upgrades.transports.base import Transport
 
 from .asking import at_once, take_hosts, type_tasks
-from .packages import unpacked, work_folders
+from .packages import keys_of, unpacked, work_folders
 from .prechecking import Prechecking
 from .roll import Roll
 from .run_journal import RunJournal
@@ -53,8 +54,8 @@ class Drive:
                 await self._pass()
         finally:
             await self.watch.close()
-            for transport in self._transports.values():
-                await transport.close()
+            # At once: a host that is dead takes its time, and the next drive of the run waits for the end of this one.
+            await asyncio.gather(*(transport.close() for transport in self._transports.values()))
         await asyncio.to_thread(shutil.rmtree, self.work, True)
 
     async def _pass(self) -> None:
@@ -133,7 +134,10 @@ class Drive:
     async def _checked(self, package: UpgradePackage) -> tuple[Manifest, Path] | None:
         """Return the package's manifest and folder; None when it went bad under a run that is under way."""
         try:
-            return await sync_to_async(unpacked)(package, self.run.cluster, self.work)
+            keys = await sync_to_async(keys_of)(self.run.cluster)
+            path = store(self.run.cluster) / package.package_name
+            # Not in the thread of the database: what other runs commit would wait for a large package.
+            return await asyncio.to_thread(unpacked, package, path, self.work, keys)
         except PackageUnusable as error:
             if not self.run.prechecked:
                 raise
