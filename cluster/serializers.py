@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import re
 from typing import Any
@@ -27,6 +28,18 @@ MOST_ROWS = 5_000  # hosts of one import
 MOST_LINE = 2_048
 _SSH_USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*\$?")
 _HOST_KEY = re.compile(r"[a-z0-9@.-]+ [A-Za-z0-9+/]+={0,2}( [^ ].*)?")
+
+
+def _is_key(line: str) -> bool:
+    """Whether a line is a public key as RFC 4253, 6.6 has it: the blob begins with the name of its type."""
+    if not _HOST_KEY.fullmatch(line):
+        return False
+    kind, blob = line.split(" ")[:2]
+    try:
+        decoded = base64.b64decode(blob, validate=True)
+    except ValueError:
+        return False
+    return decoded.startswith(len(kind).to_bytes(4, "big") + kind.encode())
 
 
 def _refuse(english: str, chinese: str) -> serializers.ValidationError:
@@ -131,7 +144,7 @@ class HostFieldsInput(StrictSerializer):
 
     def validate_host_key(self, value: str) -> str:
         """Accept one public key as ssh-keyscan prints it, without the host."""
-        if value and not _HOST_KEY.fullmatch(value):
+        if value and not _is_key(value):
             raise _refuse("must be a public key: type and Base64", "必须是公钥：类型与 Base64")
         return value
 

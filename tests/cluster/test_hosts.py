@@ -106,6 +106,7 @@ def test_a_host_over_ssh_is_stored_and_its_services_are_unmanaged(api: Client, c
     assert post(api, "compute/version/upgrade", item).status_code == 400  # unmanaged
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     ("change", "status", "desc"),
     [
@@ -128,6 +129,7 @@ def test_a_host_over_ssh_is_stored_and_its_services_are_unmanaged(api: Client, c
         ({"transport": "ssh", "ssh_port": 65536}, 400, "ssh_port"),
         ({"transport": "ssh", "ssh_user": "a b"}, 400, "ssh_user"),
         ({"transport": "ssh", "host_key": "nonsense"}, 400, "host_key"),
+        ({"transport": "ssh", "host_key": "ssh-ed25519 AAAA"}, 400, "host_key"),
         ({"transport": "ssh", "root": "srv"}, 400, "root"),
         ({"transport": "ssh", "root": "/"}, 400, "root"),
         ({"transport": "ssh", "root": "/srv/../etc"}, 400, "root"),

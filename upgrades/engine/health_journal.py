@@ -47,7 +47,7 @@ def leave_out(journal: Journal, item: UpgradeItem, reason: str) -> None:
 def soak(journal: Journal, item: UpgradeItem, seconds: int) -> float:
     """Note once until when an item is watched; return how many seconds are left of that, by the database's clock: a
     new leader goes on with the same end."""
-    journal._hold_term()
+    journal.hold_term()
     now = database_now()
     if item.soak_until is None:
         until = now + timedelta(seconds=seconds)
@@ -71,7 +71,7 @@ def soak(journal: Journal, item: UpgradeItem, seconds: int) -> float:
 @transaction.atomic
 def still_drained(journal: Journal, item: UpgradeItem, failed: UndrainFailed) -> None:
     """Tell that a service got its work not back: an event, and an alert until it has."""
-    journal._hold_term()
+    journal.hold_term()
     emit(
         "upgrade.item.still_drained",
         item.run_id,
@@ -88,7 +88,7 @@ def still_drained(journal: Journal, item: UpgradeItem, failed: UndrainFailed) ->
 @transaction.atomic
 def undrained(journal: Journal, item: UpgradeItem) -> None:
     """Close the alert of a service that has its work back."""
-    journal._hold_term()
+    journal.hold_term()
     clear_alert(_key(item))
 
 
@@ -99,7 +99,7 @@ def _key(item: UpgradeItem) -> str:
 @transaction.atomic
 def say_also(journal: Journal, item: UpgradeItem, failed: UndrainFailed) -> None:
     """Add to an item's message, which tells why it went back, that its service is still without work."""
-    journal._hold_term()
+    journal.hold_term()
     if failed.text in item.message:
         return
     item.message = f"{item.message} {failed.text}"[:1024]

@@ -80,7 +80,7 @@ class Journal:
         self.term = term
         self.logs: list[StepLog] = []  # what the next items are written with
 
-    def _hold_term(self) -> None:
+    def hold_term(self) -> None:
         """Lock the lease row to the commit: no other leader can take over inside this transaction."""
         if not LeaderLease.objects.select_for_update().filter(pk=1, term=self.term, holder__isnull=False).exists():
             raise LostLeadership(f"term {self.term} is over")
@@ -95,7 +95,7 @@ class Journal:
         now = timezone.now()
         told = [move.told(now) for move in moves]
         with transaction.atomic():
-            self._hold_term()
+            self.hold_term()
             _update(moves, told)
             _note_versions([move.item for move in moves if move.state == State.COMMITTED])
             _note_backups([move.made for move in moves if move.made is not None], now)
@@ -109,7 +109,7 @@ class Journal:
     @transaction.atomic
     def watched(self, logs: Sequence[StepLog], moved: Sequence[UpgradeItem]) -> None:
         """Note what steps said, and how much of their payloads was sent: a query for each amount."""
-        self._hold_term()
+        self.hold_term()
         StepLog.objects.bulk_create(logs)
         alike: dict[tuple[int, int], list[UpgradeItem]] = defaultdict(list)
         for item in moved:
@@ -121,14 +121,14 @@ class Journal:
     @transaction.atomic
     def claims(self, items: Sequence[UpgradeItem]) -> list[Backup]:
         """Return the backup row of each, with a name of its own."""
-        self._hold_term()
+        self.hold_term()
         claimed = backup_names.claim(items)
         return [claimed[item.task] for item in items]
 
     @transaction.atomic
     def rename(self, backup: Backup) -> None:
         """Give a backup the next name: its host has a file of that name already."""
-        self._hold_term()
+        self.hold_term()
         backup_names.rename(backup)
 
 

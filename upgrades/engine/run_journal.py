@@ -42,13 +42,13 @@ class RunJournal(Journal):
     @transaction.atomic
     def take_up(self, run: UpgradeRun) -> None:
         """Begin a pending run."""
-        self._hold_term()
+        self.hold_term()
         self._move(run, State.PENDING, {"state": State.PRECHECKING})
 
     @transaction.atomic
     def checked(self, run: UpgradeRun) -> None:
         """Note that all hosts passed; the run goes on, unless an operator wants it to rest."""
-        self._hold_term()
+        self.hold_term()
         UpgradeRun.objects.filter(pk=run.pk).update(prechecked=True)
         # What held an item up in an earlier try does not any more.
         run.items.filter(state__in=UpgradeItem.NOT_BEGUN).exclude(scode=0).update(**UpgradeItem.UNTOLD)
@@ -60,7 +60,7 @@ class RunJournal(Journal):
     ) -> None:
         """Begin to pause a run; `error` says why, `points` are the pause points at which it pauses only once. A run
         that somebody else let rest already stays so, but for a reboot: only resuming brings that host further."""
-        self._hold_term()
+        self.hold_term()
         locked = UpgradeRun.objects.select_for_update().get(pk=run.pk)
         reboot = paused_by == UpgradeRun.PausedBy.REBOOT and locked.state == State.PAUSING
         if locked.state not in (State.PRECHECKING, State.RUNNING) and not reboot:
@@ -79,7 +79,7 @@ class RunJournal(Journal):
         """Tell that the leader's own host is next. Where `others` are ready to lead, give the lease up, once for a
         host and run, and return True: the next leader goes on. Else this one does: from the host's marks, should it
         stop there."""
-        self._hold_term()
+        self.hold_term()
         told = Event.objects.filter(subject=run.pk, kind="upgrade.hand_over", data__host_ip=host_ip)
         if others and not told.exists() and step_above(self.term, self.term):
             self._tell(run, "upgrade.hand_over", host_ip, *_HAND_OVER)
@@ -102,7 +102,7 @@ class RunJournal(Journal):
     def settle(self, run: UpgradeRun, fatal: SysmgrError | None) -> None:
         """Let a run rest that has nothing more to do in its state: end it, or pause it. What an operator
         asked for meanwhile is only noted in `run`, and then the run is driven on."""
-        self._hold_term()
+        self.hold_term()
         locked = UpgradeRun.objects.select_for_update().get(pk=run.pk)
         for name in _LOOKED_AT:
             setattr(run, name, getattr(locked, name))

@@ -14,7 +14,7 @@ from .journal import Journal
 @transaction.atomic
 def waits(journal: Journal, item: UpgradeItem, step: str, seconds: float, reason: str) -> None:
     """Tell that a host is waited for. `seconds`: how long at most, what asking itself takes left out."""
-    journal._hold_term()
+    journal.hold_term()
     minutes = max(1, round(seconds / 60))
     emit(
         "upgrade.item.waiting",

@@ -35,7 +35,7 @@ from .reading import follow, in_words, known, versions_of
 
 SECONDS = float(env.SWEEP_SECONDS)
 AGAIN_SECONDS = 3.0
-_AT_ONCE = 8
+_AT_ONCE = 32
 _SILENT_AFTER = timedelta(seconds=1.5 * SECONDS)  # so one sweep may miss a host
 Said = Result | SysmgrError
 

@@ -39,15 +39,18 @@ class LocalTransport:
 
     async def run(self, *words: str, stdin: Input = b"", seconds: float = 600) -> Result:
         """Run one step in a session of its own: a manager that is killed does not kill the step."""
-        process = await asyncio.create_subprocess_exec(
-            "sh",
-            str(self._script),
-            *words,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        try:
+            process = await asyncio.create_subprocess_exec(
+                "sh",
+                str(self._script),
+                *words,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        except OSError as error:  # no process or file is left to be had, say
+            raise Unreachable(f"sh can't be started: {error.strerror}") from None
         try:
             async with asyncio.timeout(seconds):
                 return await self._converse(process, stdin)
