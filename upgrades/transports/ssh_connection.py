@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 import logging
 from dataclasses import dataclass
+from functools import lru_cache
 
 import asyncssh
 
-from .base import AuthenticationRefused, HostKeyChanged, HostKeyMissing, SshKeyUnusable, Unreachable
+from .base import AuthenticationRefused, HostKeyChanged, HostKeyMissing, SshKeyUnusable, Unreachable, why
 from .host_keys import BadHostKey, algorithms, fingerprint_of, normal
 from .ssh_key import key_path, private_key
+from .ssh_lean import dial
 
 CONNECT_SECONDS = 15.0
 # A peer that is silent is asked for a sign of life every 10 s; after the third one without an answer it is dead.
@@ -71,7 +73,7 @@ async def connect(address: Address) -> asyncssh.SSHClientConnection:
     except asyncssh.PermissionDenied:
         raise AuthenticationRefused(f"SSH refuses the manager's key for the user {address.user}") from None
     except OSError as error:
-        raise Unreachable(f"port {address.port}: {error.strerror or error}") from None
+        raise Unreachable(f"port {address.port}: {why(error)}") from None
     except (asyncssh.Error, ValueError) as error:
         raise Unreachable(f"port {address.port}: {error}") from None
 
@@ -81,10 +83,10 @@ async def _log_in(
 ) -> asyncssh.SSHClientConnection:
     """Log in. All that asyncssh would look up in the home directory or the environment is turned off."""
     try:
-        own = asyncssh.import_private_key(await asyncio.to_thread(private_key))
+        own = _parsed(await asyncio.to_thread(private_key))
     except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
         raise SshKeyUnusable(f"{key_path()}: {error}") from None
-    return await asyncssh.connect(
+    return await dial(
         address.host,
         address.port,
         client_factory=lambda: client,
@@ -103,6 +105,12 @@ async def _log_in(
         keepalive_interval=SILENCE_SECONDS,
         keepalive_count_max=SILENCES,
     )
+
+
+@lru_cache(maxsize=1)
+def _parsed(own: bytes) -> asyncssh.SSHKey:
+    """Return the manager's key: one for all connections, for as long as its text is the same."""
+    return asyncssh.import_private_key(own)
 
 
 def _changed(pinned: str, shown: str) -> HostKeyChanged:

@@ -13,6 +13,7 @@ from .base import MAX_OUTPUT, Input, Unreachable
 COMPLAINT = 1024
 # What a daemon that the command started keeps open is not waited for longer than this after the command's end.
 _GRACE_SECONDS = 5.0
+_PIECE = 32 * 1024  # a packet: asyncssh copies what is larger twice more
 _SIGNALS = {"HUP": 1, "INT": 2, "QUIT": 3, "ABRT": 6, "KILL": 9, "SEGV": 11, "PIPE": 13, "TERM": 15}
 
 
@@ -102,7 +103,8 @@ class Conversation(asyncssh.SSHClientSession[bytes]):
                     self._channel.write(stdin)
                 else:
                     async for block in stdin():
-                        self._channel.write(block)
+                        for begin in range(0, len(block), _PIECE):
+                            self._channel.write(block[begin : begin + _PIECE])
                         await self._free.wait()
         finally:
             # Also when the source fails: a command that waits for the rest would wait for ever.
