@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -17,3 +18,6 @@ for _name in [
     del os.environ[_name]
 os.environ["SYSMGR_DATA_DIR"] = _folder
 Path(_folder, "static").mkdir()
+# A product is five processes: they, and pytest's own rewriting, are compiled once and not at each start.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
