@@ -43,6 +43,13 @@ def fresh() -> Iterator[Product]:
 
 
 @pytest.fixture
+def bare() -> Iterator[Product]:
+    """A product that was never started, and for which nothing was made ready."""
+    with product(started=False, bare=True) as made:
+        yield made
+
+
+@pytest.fixture
 def run_folder(server: Product) -> Iterator[Path]:
     """Where the daemon of the demo's third host says who it is; it is ended with the test."""
     folder = host(server, "10.30.12.55") / "run"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import os
 import secrets
 import shutil
@@ -24,6 +26,7 @@ from tests.server.processes import children, command, until
 ROOT = Path(__file__).resolve().parents[2]
 READY_SECONDS = 60
 LIVING: list[Product] = []
+_PREPARE = "from sysmgr.management import setup_steps as s; s.call_command('migrate', verbosity=0); s.static_files()"
 
 
 def server_url() -> str:
@@ -48,14 +51,14 @@ def clean_environment(**variables: str) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def database() -> Iterator[dict[str, str]]:
+def database(template: str = "template1") -> Iterator[dict[str, str]]:
     """Make a database on the suite's PostgreSQL and drop it at the end; yield the variables that name it."""
     url = server_url()
     if not url:
         yield {}
         return
     name = f"server_{secrets.token_hex(8)}"
-    _on_server(url, f"CREATE DATABASE {name}")
+    _on_server(url, f"CREATE DATABASE {name} TEMPLATE {template}")
     try:
         yield {"DATABASE_URL": urlsplit(url)._replace(path=f"/{name}").geturl()}
     finally:
@@ -69,6 +72,23 @@ def _on_server(url: str, statement: str) -> None:
         connection.cursor().execute(statement)
     finally:
         connection.close()
+
+
+@functools.cache
+def prepared() -> tuple[Path, str]:
+    """Migrate and collect once for all products that are not about a first start: (data directory, database's name)."""
+    lasting = contextlib.ExitStack()
+    folder = Path(lasting.enter_context(tempfile.TemporaryDirectory(prefix="sysmgr-prepared-")))
+    named = lasting.enter_context(database())
+    atexit.register(lasting.close)
+    subprocess.run(
+        [sys.executable, "manage.py", "shell", "--no-imports", "-c", _PREPARE],
+        cwd=ROOT,
+        env=clean_environment(**named, SYSMGR_DATA_DIR=str(folder)),
+        check=True,
+        timeout=100,
+    )
+    return folder, named.get("DATABASE_URL", "").rpartition("/")[2]
 
 
 class Product:
@@ -249,12 +269,17 @@ class Product:
 
 
 @contextlib.contextmanager
-def product(*, started: bool = True, **variables: str) -> Iterator[Product]:
-    """Make a product with a database and a data directory of its own, and clean both up."""
+def product(*, started: bool = True, bare: bool = False, **variables: str) -> Iterator[Product]:
+    """Make a product, `bare` or with migrations and static files done, and clean up."""
     folder = Path(tempfile.mkdtemp(prefix="sysmgr-server-"))
     try:
-        with database() as named:
-            made = Product(folder, **{**named, **variables})
+        source, template = (None, "") if bare else prepared()
+        with database(template or "template1") as named:
+            # On PostgreSQL the next leader waits for the end of a killed one's lease.
+            short = {"SYSMGR_LEASE_TTL_SECONDS": "9"} if named else {}
+            made = Product(folder, **{**short, **named, **variables})
+            if source is not None:
+                lay(source, made.data)
             try:
                 if started:
                     made.start()
@@ -263,3 +288,12 @@ def product(*, started: bool = True, **variables: str) -> Iterator[Product]:
                 made.close()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def lay(source: Path, data: Path) -> None:
+    """Lay what was prepared into a data directory; keys and passwords stay its own."""
+    data.mkdir(mode=0o700)
+    for name in ("sysmgr.sqlite3", "static.stamp"):
+        if (source / name).exists():
+            shutil.copy2(source / name, data)
+    shutil.copytree(source / "static", data / "static", copy_function=os.link)

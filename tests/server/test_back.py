@@ -140,7 +140,7 @@ def _body(services: tuple[str, ...]) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def back() -> Iterator[tuple[Back, dict[bool, float]]]:
     """A stage, and how long each way back takes that nobody disturbs."""
-    with product(SYSMGR_LEASE_TTL_SECONDS="9") as made:
+    with product(SYSMGR_WEB_WORKERS="1") as made:
         staged = Back(Stage(made))
         yield staged, {restore: staged.go(None, restore=restore) for restore in (False, True)}
 

@@ -16,7 +16,7 @@ from tests.server.moments import BODY, Stage
 from tests.server.processes import until
 from tests.server.product import product, server_url
 
-SECONDS = 60 if os.environ.get("SYSMGR_FULL") == "1" else 15  # more than the lease lives
+SECONDS = 60 if os.environ.get("SYSMGR_FULL") == "1" else 9  # more than the lease lives
 TTL = 6
 
 

@@ -21,7 +21,7 @@ BATCH = 5 if FULL else 6
 @pytest.fixture(scope="module")
 def stage() -> Iterator[tuple[Stage, float]]:
     """A stage, and how long a run takes on it."""
-    with product(SYSMGR_LEASE_TTL_SECONDS="9") as server:
+    with product(SYSMGR_WEB_WORKERS="1") as server:
         made = Stage(server)
         yield made, made.measure()
 

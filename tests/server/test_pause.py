@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +10,9 @@ import pytest
 from tests.server import packages
 from tests.server.hosts import host, rested
 from tests.server.processes import until
-from tests.server.product import Product, product
+from tests.server.product import Product
 
 IPS = ("10.30.12.165", "10.30.12.55")
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Product]:
-    """A server whose next leader need not wait long for the end of the killed one's lease."""
-    with product(SYSMGR_LEASE_TTL_SECONDS="9") as made:
-        yield made
 
 
 def states(run: dict[str, Any]) -> list[str]:

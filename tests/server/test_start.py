@@ -59,30 +59,30 @@ def ends(server: Product, number: int = signal.SIGTERM, *, to: int = 0) -> int:
     return code
 
 
-def test_the_first_and_the_second_start(fresh: Product) -> None:
-    fresh.start()
-    address, user, password, upgrade = fresh.said()
-    assert address.split() == ["address", f"http://127.0.0.1:{fresh.port}/admin/"]
+def test_the_first_and_the_second_start(bare: Product) -> None:
+    bare.start()
+    address, user, password, upgrade = bare.said()
+    assert address.split() == ["address", f"http://127.0.0.1:{bare.port}/admin/"]
     assert user.split() == ["user", "admin"]
-    file = fresh.data / "initial-admin-password"
+    file = bare.data / "initial-admin-password"
     assert password.split() == ["password", "file", str(file)]
     assert file.stat().st_mode & 0o777 == 0o600
-    assert fresh.password() not in "\n".join(fresh.printed()) + fresh.errors()
-    assert (fresh.data / "sysmgr.pid").read_text().strip() == str(fresh.pid)
-    own = fresh.data / "sysmgr-127.0.0.1.pid"
-    assert (own.exists() and own.read_text().strip() == str(fresh.pid)) == bool(server_url())
+    assert bare.password() not in "\n".join(bare.printed()) + bare.errors()
+    assert (bare.data / "sysmgr.pid").read_text().strip() == str(bare.pid)
+    own = bare.data / "sysmgr-127.0.0.1.pid"
+    assert (own.exists() and own.read_text().strip() == str(bare.pid)) == bool(server_url())
 
-    before = lasting(fresh.data)
-    assert ends(fresh) == 0
-    assert not (fresh.data / "sysmgr.pid").exists() and not own.exists()
-    fresh.start()
-    assert len(fresh.said()) == 4
-    assert lasting(fresh.data) == before
+    before = lasting(bare.data)
+    assert ends(bare) == 0
+    assert not (bare.data / "sysmgr.pid").exists() and not own.exists()
+    bare.start()
+    assert len(bare.said()) == 4
+    assert lasting(bare.data) == before
 
     label, _, command = upgrade.partition("first upgrade")
     assert (label, "postgres" in command) == ("", False)
     # As printed, in a shell; only DATABASE_URL is not part of it, for it may hold a password.
-    environment = {k: v for k, v in fresh.environment().items() if k != "SYSMGR_DATA_DIR"}
+    environment = {k: v for k, v in bare.environment().items() if k != "SYSMGR_DATA_DIR"}
     done = subprocess.run(
         ["sh", "-c", f"{command.strip()} --yes"],
         cwd=ROOT,
@@ -93,25 +93,25 @@ def test_the_first_and_the_second_start(fresh: Product) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert (host(fresh, "10.30.12.55") / "storage" / "current").readlink() == Path("releases/1.5")
-    assert fresh.printed()[4:] == []
+    assert (host(bare, "10.30.12.55") / "storage" / "current").readlink() == Path("releases/1.5")
+    assert bare.printed()[4:] == []
 
 
-def test_without_the_demo(fresh: Product) -> None:
-    fresh.variables["SYSMGR_DEMO"] = "false"
-    fresh.start()
-    address, user, password, check = fresh.said()
+def test_without_the_demo(bare: Product) -> None:
+    bare.variables["SYSMGR_DEMO"] = "false"
+    bare.start()
+    address, user, password, check = bare.said()
     assert address.startswith("address ") and user.startswith("user ") and password.startswith("password file ")
     label, _, command = check.partition("first check")
     assert label == ""
     done = subprocess.run(
-        ["sh", "-c", command], cwd=ROOT, env=fresh.environment(), capture_output=True, timeout=60, check=False
+        ["sh", "-c", command], cwd=ROOT, env=bare.environment(), capture_output=True, timeout=60, check=False
     )
     assert b"leader" in done.stdout
-    assert fresh.log_in()["default_cluster_uuid"] == ""
-    answer = fresh.request("GET", "setting/inspect")
+    assert bare.log_in()["default_cluster_uuid"] == ""
+    answer = bare.request("GET", "setting/inspect")
     assert (answer.status_code, answer.json()["desc"]) == (404, "cluster_uuid")
-    assert not (fresh.data / "demo-hosts").exists() and not (fresh.data / "packages").exists()
+    assert not (bare.data / "demo-hosts").exists() and not (bare.data / "packages").exists()
 
 
 def test_sigterm_while_a_request_and_an_upgrade_are_under_way(fresh: Product, tmp_path: Path) -> None:
@@ -182,13 +182,13 @@ def test_killed_parts_are_replaced(server: Product) -> None:
 
 
 @pytest.mark.parametrize("whole_group", [False, True], ids=["make", "group"])
-def test_make_run(fresh: Product, whole_group: bool) -> None:
+def test_make_run(bare: Product, whole_group: bool) -> None:
     requires("make", "apt-get install make")
     if not (ROOT / ".venv" / ".run-stamp").exists() or not shutil.which("sh"):
         pytest.skip("the Makefile's virtual environment is not set up")
-    make = fresh.launch("make", "-s", "run")
-    assert fresh.wait_ready()
-    assert len(fresh.said()) == 4
+    make = bare.launch("make", "-s", "run")
+    assert bare.wait_ready()
+    assert len(bare.said()) == 4
     running = group(make.pid)
     assert len(running) == 6, running  # make, server, manager, granian and its two workers
     begun = time.monotonic()
@@ -198,5 +198,5 @@ def test_make_run(fresh: Product, whole_group: bool) -> None:
         os.kill(make.pid, signal.SIGTERM)
     make.wait(timeout=TERM_SECONDS)
     until("all ended", lambda: not group(make.pid), TERM_SECONDS - (time.monotonic() - begun))
-    assert not (fresh.data / "sysmgr.pid").exists()
-    assert "Traceback" not in fresh.errors()
+    assert not (bare.data / "sysmgr.pid").exists()
+    assert "Traceback" not in bare.errors()
