@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 from io import StringIO
 from pathlib import Path
@@ -131,7 +132,7 @@ def test_package_check_fails_where_the_package_does(
     control = folder / "storage" / "bin" / "control"
     control.write_text(control.read_text().replace("case $1 in\n", f"case $1 in\n    {hook}) {body} ;;\n"))
     settings = folder / "package.toml"
-    settings.write_text(settings.read_text().replace("seconds = 30", "seconds = 2"))
+    settings.write_text(re.sub(r"seconds = \d+", "seconds = 2", settings.read_text()))
     out = StringIO()
     with pytest.raises(CommandError, match=f"storage: {step} failed on the way forward"):
         call_command("package_check", str(folder), stdout=out)
