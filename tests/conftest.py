@@ -24,6 +24,7 @@ from sysmgr.accounts.models import Role, User
 from sysmgr.audit import triggers
 from sysmgr.audit.services import SYSTEM
 from tests.contract.described import DescribedClient
+from tests.sampling import alike, repeated
 
 SERVERS = Path(__file__).parent / "server"
 
@@ -34,12 +35,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect what asks for no database, neither by a mark nor by a fixture, and starts no server."""
-    if not config.getoption("--only-db"):
-        return
-    left_out = [item for item in items if not _uses_database(item)]
-    config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if _uses_database(item)]
+    """Deselect what another case stands for, and with --only-db what asks for no database or is alike on all."""
+    named = any("[" in word for word in config.args)  # who names one case means it
+    left_out = [] if named else repeated(items)
+    if config.getoption("--only-db"):
+        left_out += [item for item in items if not _uses_database(item)] + alike(items)
+    if left_out:
+        gone = set(left_out)
+        config.hook.pytest_deselected(items=[item for item in items if item in gone])
+        items[:] = [item for item in items if item not in gone]
 
 
 def _uses_database(item: pytest.Item) -> bool:

@@ -102,6 +102,7 @@ def test_update_renames_and_changes_the_default(api: Client, cluster: Cluster) -
     assert site["name"] == "site"
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     ("path", "body", "status", "desc"),
     [

@@ -75,6 +75,7 @@ def test_probes_are_set_and_taken_away_each_by_itself(cluster: Cluster) -> None:
     assert cluster.probes == {"storage": {"kind": "tcp", "port": 3260}}
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     ("name", "form", "at"),
     [

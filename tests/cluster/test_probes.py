@@ -47,6 +47,7 @@ def test_each_change_is_in_the_audit_once(api: Client, cluster: Cluster) -> None
     assert Event.objects.filter(kind="cluster.probes_changed", subject=cluster.pk).count() == 1
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     ("gate", "desc"),
     [
@@ -79,6 +80,7 @@ def test_a_wrong_gate_is_refused_with_its_path(api: Client, cluster: Cluster, ga
     assert Cluster.objects.get(pk=cluster.pk).gate == {}
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     "url",
     [

@@ -35,6 +35,7 @@ def key(server: Product, token: str) -> str:
     return str(made.json()["data"]["uuid"])
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     "lines",
     [

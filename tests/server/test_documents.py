@@ -10,6 +10,8 @@ import sys
 import tarfile
 from pathlib import Path
 
+import pytest
+
 from tests.server.processes import until
 from tests.server.product import ROOT, Product, product
 
@@ -52,6 +54,7 @@ def test_metrics_and_the_support_bundle_come_through_the_real_server(server: Pro
         assert any(name.endswith("/doctor.json") for name in archive.getnames())
 
 
+@pytest.mark.alike
 def test_the_first_cluster_with_a_folder_as_its_host(tmp_path: Path) -> None:
     with product(SYSMGR_DEMO="false", SYSMGR_LOCAL_ROOTS=str(tmp_path / "hosts")) as made:
         places = {

@@ -37,6 +37,7 @@ def asked(answer: httpx.Response) -> Any:
     return body["data"]
 
 
+@pytest.mark.alike
 def test_the_old_client_comes_in_and_works(legacy: Product) -> None:
     password = legacy.password()
     digest = hashlib.md5(password.encode(), usedforsecurity=False).hexdigest()

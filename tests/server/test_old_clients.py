@@ -16,6 +16,7 @@ def lenient() -> Iterator[Product]:
         yield made
 
 
+@pytest.mark.alike
 def test_the_block_of_switches_serves_an_old_client(lenient: Product) -> None:
     refused = lenient.client.get(f"{lenient.base}/v1/system/setting/inspect")
     assert (refused.status_code, refused.json()["scode"]) == (200, 1001)
@@ -26,6 +27,7 @@ def test_the_block_of_switches_serves_an_old_client(lenient: Product) -> None:
     assert lenient.request("GET", "no/such").status_code == 404
 
 
+@pytest.mark.alike
 def test_the_log_and_doctor_warn_while_secrets_are_shown(lenient: Product) -> None:
     assert "SYSMGR_REVEAL_SECRETS is on" in lenient.errors()
     doctor = lenient.manage("doctor")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import resource
 import socket
 from collections.abc import Iterator
@@ -34,6 +35,11 @@ KINDS = {
 }
 # Bodies are refused before the first query: on PostgreSQL one kind of each reader is enough.
 TRIED = ("json, good token", "package, good token", "admin") if server_url() else tuple(KINDS)
+FULL = os.environ.get("SYSMGR_FULL") == "1"
+# The first kind from one source and from many, the others in turns; SYSMGR_FULL=1 tries each from both.
+PAIRS = [
+    (kind, one) for place, kind in enumerate(TRIED) for one in (True, False) if FULL or not place or place % 2 == one
+]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -84,8 +90,7 @@ def writing(server: Product) -> httpx.Response:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("one_source", [True, False], ids=["one source", "many sources"])
-@pytest.mark.parametrize("kind", TRIED)
+@pytest.mark.parametrize(("kind", "one_source"), PAIRS)
 def test_bodies_that_stall(server: Product, kind: str, one_source: bool) -> None:
     start = beginning(server, kind)
     with contextlib.ExitStack() as held:
@@ -102,6 +107,7 @@ def test_bodies_that_stall(server: Product, kind: str, one_source: bool) -> None
     assert "Traceback" not in server.errors()
 
 
+@pytest.mark.alike
 @pytest.mark.slow
 def test_refused_bodies_are_told_to_come_back(server: Product) -> None:
     """All but 8 in each worker hear it at once, although their bodies never end."""
@@ -125,6 +131,7 @@ def test_refused_bodies_are_told_to_come_back(server: Product) -> None:
         assert b" 503 " in answer and b"retry-after: 2" in answer.lower() and b"connection: close" in answer.lower()
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     ("head", "status"),
     [
@@ -157,6 +164,7 @@ def test_an_answer_after_the_body_keeps_the_connection(server: Product) -> None:
             assert answer.status_code in (200, 400) and "Connection" not in answer.headers
 
 
+@pytest.mark.alike
 @pytest.mark.slow
 @pytest.mark.parametrize("start", ["", "GET /readyz HTTP/1.1\r\nHost: localhost\r\nX-A: "], ids=["silent", "begun"])
 def test_headers_that_never_end(server: Product, start: str) -> None:
@@ -172,6 +180,7 @@ def test_headers_that_never_end(server: Product, start: str) -> None:
     assert "Traceback" not in server.errors()
 
 
+@pytest.mark.alike
 @pytest.mark.slow
 def test_bodies_and_headers_together(server: Product) -> None:
     starts = [beginning(server, kind) for kind in KINDS]

@@ -52,6 +52,7 @@ def test_a_change_that_changes_nothing_makes_no_revision(api: Client, cluster: C
     assert SettingRevision.objects.filter(cluster=cluster).count() == 1
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     ("body", "path"),
     [
@@ -119,6 +120,7 @@ def test_wrong_values_are_refused_with_their_path(
     assert SettingRevision.objects.filter(cluster=cluster).count() == 1
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     "raw",
     [

@@ -105,6 +105,7 @@ def test_a_text_may_begin_with_the_sign_of_files() -> None:
     assert MailSetting.objects.get().sender_name == "@home"
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     ("words", "told"),
     [

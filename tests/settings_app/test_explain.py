@@ -116,6 +116,7 @@ def test_what_the_doors_obey_is_enforced_on_the_default_cluster_only(api: Client
         assert (mail["enforced"], mail["applies"]) == (True, "next_mail")
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     ("path", "hint"),
     [

@@ -120,6 +120,7 @@ def test_an_image_is_taken_in_by_its_bytes_and_shown_to_everybody(api: Client, n
     assert Client().head(path).status_code == 200 and Client().post(path).status_code == 405
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("name", BAD)
 def test_what_is_no_image_is_refused_whatever_it_claims(api: Client, name: str) -> None:
     answer = upload(api, BAD[name])
@@ -159,6 +160,7 @@ def test_too_large_is_a_413(api: Client, monkeypatch: pytest.MonkeyPatch) -> Non
         assert (answer.status_code, answer.json()["scode"], answer.json()["desc"]) == (413, 1007, "file")
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     ("form", "status", "told"),
     [
@@ -198,6 +200,7 @@ def test_a_full_disk_is_a_507_and_leaves_nothing(api: Client, monkeypatch: pytes
     assert images() == []
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     "name",
     ["", "x.png", f"{'0' * 64}.png", f"{'0' * 64}.svg", "..%2f..%2fkeys%2fdjango-secret", "../../keys/django-secret"],

@@ -115,6 +115,7 @@ def test_what_is_so_already_makes_no_revision(api: Client) -> None:
     assert leaves_no_trace(lambda: post(api, RESTORE, {"revision": 2})).status_code == 200
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     ("body", "status", "desc"),
     [

@@ -86,6 +86,7 @@ def test_a_name_that_is_no_file_name_gets_a_file_all_the_same(data: Path, name: 
     assert file.parent == data and file.is_file()
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     ("words", "told"),
     [

@@ -85,6 +85,7 @@ def test_other_ranges_bind_at_the_next_request(cluster: Cluster, ask: Ask) -> No
     assert ask() == 403
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("whitelist", [True, False])
 def test_time_windows_open_or_close_the_doors(cluster: Cluster, ask: Ask, whitelist: bool) -> None:
     policy = {"enabled": True, "time_zone": "Asia/Shanghai", "whitelist": whitelist, "windows": [NIGHT]}
@@ -152,6 +153,7 @@ def test_the_stranger_is_told_nothing_and_the_audit_all(cluster: Cluster, caplog
     assert row is not None and (row.source, row.result) == ("192.0.2.9", "refused") and "ranges[0]" in row.object
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     ("peer", "forwarded", "source"),
     [

@@ -51,6 +51,7 @@ def test_a_key_stands_in_one_of_two_headers_or_in_both(cluster: Cluster) -> None
     assert key.last_used_time is not None
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     "headers",
     [

@@ -74,6 +74,7 @@ def test_the_documented_paths_are_those_of_the_examples() -> None:
     assert {example["path"] for example in EXAMPLES} == DOCUMENTED
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("path", sorted(DOCUMENTED))
 @pytest.mark.parametrize(("method", "status", "scode"), [("GET", 401, 1001), ("PUT", 401, 1001)])
 def test_a_refusal_by_the_gate_is_a_200_only_with_the_switch(
@@ -144,6 +145,7 @@ def test_unknown_keys_are_ignored_only_with_the_switch(api: Client, monkeypatch:
     assert post(api, MAIL_UPDATE, {"sender_name": "n", "smtp_server_name": "x"}).json()["data"]["sender_name"] == "n"
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     "body",
     [

@@ -46,6 +46,7 @@ def listed() -> Iterator[tuple[type[Model], Model]]:
             yield model, row
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("role", Role.values)
 def test_no_page_holds_a_script_or_leads_elsewhere(cluster: Cluster, role: str, language: str) -> None:

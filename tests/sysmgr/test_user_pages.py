@@ -81,6 +81,7 @@ def test_a_user_is_added_and_comes_in(cluster: Cluster) -> None:
     assert "correct-horse" not in str(list(AuditRow.objects.values_list("changes", flat=True)))
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     ("form", "text"),
     [

@@ -59,6 +59,7 @@ def test_an_accepted_request_answers_its_items_and_can_be_inspected(
     assert (listed["total_count"], listed["list"][0]["upgrade_uuid"]) == (1, answer["upgrade_uuid"])
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     ("body", "desc"),
     [

@@ -53,6 +53,7 @@ def test_build_then_import_then_again(source: Path, tmp_path: Path, demo_cluster
     assert AuditRow.objects.filter(action="package.accept", door="command").count() == 1
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     ("words", "told"),
     [

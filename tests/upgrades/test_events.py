@@ -76,6 +76,7 @@ def test_without_a_run_all_runs_of_the_cluster_are_told_and_no_other_ones(api: C
     assert read(api, other, cluster_uuid=str(other.cluster_id)).json()["data"]["total_count"] == 1
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     ("query", "desc"),
     [

@@ -105,6 +105,7 @@ def test_the_same_key_added_at_once_is_there_once(api: Client, public: str) -> N
     assert TrustedKey.objects.filter(name="vendor").count() == 1
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     ("body", "desc"),
     [

@@ -69,6 +69,7 @@ def test_a_part_with_the_wrong_checksum_is_dropped(api: Client, unstored: bytes,
     assert listed(api)[0]["state"] == "accepted"
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("sent", ["crc32 AAAA", "sha1", "sha1 AAAA", "sha1 !", "", "SHA1 " + "A" * 28])
 def test_a_checksum_that_says_nothing_is_refused(api: Client, sent: str) -> None:
     place = begun(api, 10)
@@ -115,6 +116,7 @@ def test_options_say_what_is_spoken_without_a_version(api: Client) -> None:
     assert api.options(LIST).status_code == 405
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     ("headers", "status", "desc"),
     [

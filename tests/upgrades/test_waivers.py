@@ -105,6 +105,7 @@ def test_a_host_that_does_not_answer_is_waited_for(demo_cluster: Cluster, term: 
     assert (run.state, [item.scode for item in run.items.all()]) == ("succeeded", [0, 0])
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     ("change", "desc"),
     [
@@ -144,6 +145,7 @@ def test_who_may_waive_when_and_once(demo_cluster: Cluster, demo_api: Client) ->
         assert (answer.status_code, answer.json()["scode"]) == (409, 4048)
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     ("options", "desc"),
     [

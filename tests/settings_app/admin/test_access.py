@@ -73,6 +73,7 @@ def test_time_windows_are_json(admin: Client, cluster: Cluster) -> None:
     assert stored(cluster).time_policy is None
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     ("text", "told"),
     [

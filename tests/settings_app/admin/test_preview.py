@@ -136,6 +136,7 @@ def test_the_tick_stays_visible_when_something_else_is_wrong(admin: Client, clus
     assert '<input type="checkbox" name="confirm_lockout"' in text(page)
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("seconds", ["0", "3601", "-1", "x", "1.5", "9" * 400])
 def test_seconds_out_of_bounds_are_refused_in_place(admin: Client, cluster: Cluster, seconds: str) -> None:
     page = save(admin, StorageSetting, cluster, hop_hc="4", confirm_within_seconds=seconds)

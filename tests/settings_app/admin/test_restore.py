@@ -77,6 +77,7 @@ def test_refusals_stand_above_the_form(cluster: Cluster, first: SettingRevision)
     assert "revision 3, not 2" in refusals(restore(client, first, if_revision="2"))
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     "form",
     [

@@ -60,6 +60,7 @@ def test_only_what_the_user_changed_reaches_the_service(admin: Client, cluster: 
     assert sent.kwargs == {"if_revision": 1, "reason": ""}
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("section", SECTIONS)
 def test_a_form_that_is_saved_as_it_stands_makes_no_revision(admin: Client, cluster: Cluster, section: str) -> None:
     answer = save(admin, SECTIONS[section], cluster)
@@ -75,6 +76,7 @@ def test_blanks_around_a_stored_text_are_no_change_of_the_user(admin: Client, cl
     assert (mail.enabled, mail.sender_name) == (True, " Operations ")
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     ("model", "changed", "field", "text"),
     [
@@ -169,6 +171,7 @@ def test_a_password_whose_key_is_lost_can_be_replaced(admin: Client, cluster: Cl
     assert MailSetting.objects.get(cluster=cluster).smtp_password.reveal() == "new-one"
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("section", SECTIONS)
 def test_one_cluster_leads_to_its_form_and_two_to_a_list(admin: Client, cluster: Cluster, section: str) -> None:
     model = SECTIONS[section]
@@ -181,6 +184,7 @@ def test_one_cluster_leads_to_its_form_and_two_to_a_list(admin: Client, cluster:
     assert (revisions(other), revisions(cluster)) == (2, 1)
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("role", [Role.OPERATOR, Role.AUDITOR])
 @pytest.mark.parametrize("section", SECTIONS)
 def test_other_roles_read_and_do_not_write(cluster: Cluster, section: str, role: str) -> None:

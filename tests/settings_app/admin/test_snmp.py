@@ -70,6 +70,7 @@ def test_a_secret_is_replaced_and_cleared(admin: Client, cluster: Cluster) -> No
     assert [community for _, _, community in stored()] == ["newer", ""]
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     ("changed", "place", "field", "text"),
     [

@@ -107,6 +107,7 @@ def test_unquoted_only_what_json_knows_is_no_text() -> None:
 LAUGHS = "a: &a [x, x]\n" + "".join(f"{k}: &{k} [*{p}, *{p}]\n" for p, k in zip("abcdefgh", "bcdefghi", strict=True))
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     ("text", "told"),
     [

@@ -58,6 +58,7 @@ def test_what_is_left_out_comes_from_the_stored_settings(api: Client, cluster: C
     assert [message["From"] for message in mailbox.messages] == ["stored@example.com"] * 2
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     ("body", "desc"),
     [

@@ -164,6 +164,7 @@ def test_after_the_next_step_s_code_the_present_one_is_refused(anna: User) -> No
             factor.check(anna, shown(anna, steps, now), asked(), actor(anna), now)
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     "otp", ["12345", "1234567", "abcdef", "१२३४५६", "１２３４５６", "-12345", "+12345", "1.2345", "x" * 255]
 )

@@ -97,6 +97,7 @@ def test_without_one_there_is_nothing_to_confirm_or_remove(anna: User) -> None:
     assert scode(caller.otp("remove", otp=shown(anna))) == (409, 1086)
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     ("verb", "body", "path"),
     [

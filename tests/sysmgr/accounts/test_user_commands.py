@@ -87,6 +87,7 @@ def test_a_user_is_changed_listed_and_removed() -> None:
     ]
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     ("words", "told"),
     [

@@ -69,6 +69,7 @@ def test_without_a_password_there_is_a_link_once_in_the_answer(api: Client) -> N
     assert enter_api("", "carol").status_code in (400, 401)
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     ("body", "path"),
     [

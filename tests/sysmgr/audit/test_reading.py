@@ -58,6 +58,7 @@ def test_rows_come_newest_first_by_filter_and_page(auditor: Client) -> None:
     assert ask(auditor, **{"from": now - 100, "to": now})["total_count"] >= 31
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("query", [{"from": "x"}, {"to": "-1"}, {"door": "window"}, {"object": "\0"}])
 @pytest.mark.parametrize("path", ["list", "export"])
 def test_what_makes_no_sense_is_refused_by_name(auditor: Client, path: str, query: dict[str, str]) -> None:

@@ -76,6 +76,7 @@ def test_auditors_begin_nothing(lead: Cluster) -> None:
     assert UpgradeRun.objects.count() == 0
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     ("items", "form", "text"),
     [
