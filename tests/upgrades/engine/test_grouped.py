@@ -33,7 +33,7 @@ def test_what_is_asked_during_a_call_is_asked_together_next() -> None:
         first = asyncio.create_task(grouped("a"))
         await asyncio.sleep(0.005)
         rest = await asyncio.gather(grouped("b"), grouped("c"))
-        assert (await first, rest) == (1, [2, 2])
+        assert (await first, *rest) == (1, 2, 2)
         assert await grouped("d") == 3
 
     asyncio.run(asyncio.wait_for(work(), 5))
