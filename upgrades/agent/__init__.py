@@ -11,6 +11,7 @@ PARTS = (
     "base.sh",
     "tree.sh",
     "hooks.sh",
+    "arrive.sh",
     "push.sh",
     "steps.sh",
     "restore.sh",

@@ -101,11 +101,12 @@ forward() { ! has_mark rollback || usage "this task was rolled back"; }
 
 # open_lock FILE: whether it can be opened. Asked in a subshell, for at `exec` a failing redirection ends the shell.
 open_lock() { (exec 7>>"$1") 2>/dev/null || full_or_io "$STATE" "cannot write $1"; }
+# sleeps_parts: not every sleep knows parts of a second.
+sleeps_parts() { sleep 0.01 2>/dev/null; }
 # lock FD SECONDS: wait for the lock; by counting, for not every flock knows -w, and clocks jump.
 lock() {
     ! flock -n "$1" || return 0
-    # Not every sleep knows parts of a second.
-    if sleep 0.1 2>/dev/null; then nap=0.2 tries=$(($2 * 5)); else nap=1 tries=$2; fi
+    if sleeps_parts; then nap=0.2 tries=$(($2 * 5)); else nap=1 tries=$2; fi
     until flock -n "$1"; do
         [ "$tries" -gt 0 ] || return 1
         tries=$((tries - 1))

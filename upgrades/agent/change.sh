@@ -147,7 +147,8 @@ step_cleanup() {
     set -- "$ROOT/packages/$NEW/$SERVICE" "$ROOT/packages/$NEW/.$SERVICE.$TASK" "$ROOT/backups/.$TASK.part" \
         "$releases/.$NEW.$TASK" "$releases/.old.$TASK" "$releases/.broken.$TASK" "$releases/.again.$TASK" \
         "$ROOT/$SERVICE/.current.$TASK" "$TASK_DIR/scratch" "$TASK_DIR/spec.in" \
-        "$TASK_DIR/.held" "$TASK_DIR/.plan" "$TASK_DIR/.need"
+        "$TASK_DIR/.held" "$TASK_DIR/.plan" "$TASK_DIR/.need" \
+        "$TASK_DIR/.coming" "$TASK_DIR/.came" "$TASK_DIR/.arriving"
     if [ "$(link_target)" != "releases/.$OLD.$TASK" ]; then
         set -- "$@" "$releases/.$OLD.$TASK"
     fi

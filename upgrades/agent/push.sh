@@ -68,50 +68,90 @@ held() {
         for other in packages/*/"$SERVICE" packages/*/".$SERVICE."*; do
             if [ "$other" != "$1" ] && [ -d "$other" ] && [ ! -L "$other" ]; then set -- "$@" "$other"; fi
         done
-        find "$@" -type f -exec sha256sum {} +
+        hashes=sha256sum
+        if is_bulk && has_openssl && ! has_odd "$@"; then hashes=openssl; fi
+        hash_files "$@" -type f
     ) 2>>"$LOG"
 }
-# plan LIST: which files of the list fill the part: `/FOLDER/ PATH...` (under their own names) and `=FILE PATH`.
+# plan LIST: which files of the list fill the part, each line for one command: `>FROM TO ./NAME...` (below TO as they
+# are below FROM), `/FOLDER/ PATH...` (under their own names) and `=FILE PATH`. So a tree costs only a few commands.
 plan() {
     awk -v part="$(part_name)/" '
-        NR == FNR {if ($1 == "F") {path[++n] = $5; sum[n] = $3} next}
+        function put(key, word) {
+            line[key] = line[key] " " word
+            if (length(line[key]) > 30000) {print key line[key]; delete line[key]}
+        }
+        NR == FNR {if ($1 == "F") {path[++n] = $5; sum[n] = $3; want[$5] = $3} next}
         NF != 2 || $2 !~ "^[A-Za-z0-9._+@:/-]+$" {next}
         index($2, part) == 1 {mine[substr($2, length(part) + 1)] = $1}
-        {any[$1] = name = $2; sub(/.*\//, "", name); like[$1, name] = $2}
+        {
+            any[$1] = name = below = $2
+            sub(/^[^\/]*\/[^\/]*\/[^\/]*\//, "", below) # two folders and a version, wherever it lies
+            if (want[below] == $1) there[below] = $2
+            sub(/.*\//, "", name)
+            like[$1, name] = $2
+        }
         END {
             for (i = 1; i <= n; i++) {
                 if (mine[path[i]] == sum[i]) continue
-                folder = name = path[i]
+                name = to = path[i]
                 sub(/.*\//, "", name)
-                folder = substr(folder, 1, length(folder) - length(name))
-                if ((sum[i], name) in like) {
-                    line[folder] = line[folder] " " like[sum[i], name]
-                    if (length(line[folder]) > 30000) {print "/" folder line[folder]; delete line[folder]}
-                } else if (sum[i] in any) print "=" path[i], any[sum[i]]
+                from = (to in there) ? there[to] : like[sum[i], name]
+                if (from == "") {
+                    if (sum[i] in any) print "=" to, any[sum[i]]
+                    continue
+                }
+                same = ""
+                for (k = split("/" to, its, "/"); k > 1; k--) {
+                    at = length(from) - length(its[k])
+                    if (substr(from, at) != "/" its[k]) break
+                    same = "/" its[k] same
+                    from = substr(from, 1, at - 1)
+                }
+                to = substr(to, 1, length(to) - length(same))
+                if (same ~ "/.*/") put(">" from " ./" (to == "" ? to : to "/"), "." same)
+                else put("/" to "/", from same)
             }
-            for (folder in line) print "/" folder line[folder]
+            for (key in line) print key line[key]
         }' "$TASK_DIR/spec" "$1"
 }
 # fill PLAN: copy as it says. What cannot be copied will be lacking; only a full disk is told.
 fill() {
-    whole=0 how=-P
+    whole=0 how=-P parents=
     ! cp --reflink=auto "$0" /dev/null 2>/dev/null || how='-P --reflink=auto'
     cd "$ROOT" || return 1
-    awk '{sub(/^[\/=]/, "./"); sub(/[^\/]*$/, "", $1); print $1}' "$1" | (cd "$part" && xargs -r mkdir -p) 2>>"$LOG"
+    copies "$1" | awk '{sub(/[^\/]*$/, "")} !seen[$0]++ {print "./" $0}' | (cd "$part" && xargs -r mkdir -p) 2>>"$LOG"
     while read -r to names; do
         # shellcheck disable=SC2086 # words without blanks
-        cp $how $names "$part/${to#?}" 2>>"$LOG" || whole=1
+        case $to in
+            '>'*) copy_below "${to#?}" $names ;;
+            *) cp $how $names "$part/${to#?}" ;;
+        esac 2>>"$LOG" || whole=1
     done <"$1"
     return "$whole"
 }
-# filled PLAN: what the copies are, by their digests.
-filled() {
-    awk -v part="$(part_name)/" '
-        /^=/ {print part substr($1, 2)}
-        /^\// {
-            for (i = 2; i <= NF; i++) {name = $i; sub(/.*\//, "", name); print part substr($1, 2) name}
-        }' "$1" | (cd "$ROOT" && xargs -r sha256sum) 2>>"$LOG"
+# copy_below FROM TO ./NAME...: not every cp knows --parents.
+# shellcheck disable=SC2086 # words without blanks
+copy_below() {
+    from=$1 to=$part/$2
+    shift 2
+    [ -n "$parents" ] || case $(cp --help 2>&1) in *--parents*) parents=yes ;; *) parents=no ;; esac
+    if [ "$parents" = yes ]; then
+        (cd "$from" && cp $how --parents "$@" "$to")
+    else
+        (cd "$from" && tar -cf - "$@") | tar -xof - -C "$to"
+    fi
 }
+# copies PLAN: what it makes, from the part.
+copies() {
+    awk '
+        {sub(/^\/\//, "/")}
+        /^=/ {print substr($1, 2)}
+        /^>/ {for (i = 3; i <= NF; i++) print substr($2, 3) substr($i, 3)}
+        /^\// {for (i = 2; i <= NF; i++) {name = $i; sub(/.*\//, "", name); print substr($1, 2) name}}' "$1"
+}
+# filled PLAN: what the copies are, by their digests.
+filled() { copies "$1" | sed "s,^,$(part_name)/," | (cd "$ROOT" && xargs -r sha256sum) 2>>"$LOG"; }
 sizes() { (cd "$ROOT" && find "$(part_name)" -type f -exec stat -c '= %s %n' {} +) 2>>"$LOG"; }
 # lacking LIST: what the part lacks, from the list of before, and on stdin that of the copies and the sizes. Its lines:
 # `drop PATH` for a file that is no use, `need` with the spec's files by their numbers, `have NUMBER BYTES` for one that
@@ -176,14 +216,14 @@ step_push() {
     fi
     mark push started
     take_part
-    tar -xf - -C "$part" 2>>"$LOG" || {
+    receive || {
         # What a cut stream brought stays, and counts the next time; on a full disk it does not.
         is_full "$part" || fail 15 io_error "the payload was cut or cannot be written"
         full_or_io "$part" "the payload cannot be written" "$part"
     }
     join_rests
     set_modes "$part" || full_or_io "$part" "the payload cannot be written" "$part"
-    same_as_spec "$part" || fail 17 digest_mismatch "the pushed payload is not what the package lists"
+    same_as_spec "$part" "$TASK_DIR/.came" || fail 17 digest_mismatch "the pushed payload is not what the package lists"
     sync_tree "$part" && wipe "$final" && mv -T "$part" "$final" 2>>"$LOG" && sync_path "$ROOT/packages/$NEW" \
         || full_or_io "$ROOT/packages" "cannot finish the push" "$part"
     # What earlier tries left has served.

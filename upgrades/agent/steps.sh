@@ -43,6 +43,7 @@ step_spec() {
         prepare_restore
         make_reserve
         wanted spec.in | keep "$TASK_DIR/want" || exit
+        weigh "$TASK_DIR/spec.in" || exit
         keep "$TASK_DIR/spec" <"$TASK_DIR/spec.in"
     fi
     rm -f "$TASK_DIR/spec.in"

@@ -38,13 +38,14 @@ spec_files() { sed -n 's/^F //p' "$TASK_DIR/$1"; }
 wanted() {
     spec_files "$1" | awk '{print ($1 == "0755" ? "81ed" : "81a4") " ./" $4; print $2 "  ./" $4}' | sort
 }
-# same_as_spec DIR: DIR holds exactly the spec's files: nothing missing, nothing more, digests and modes right.
+# same_as_spec DIR [KNOWN]: DIR holds exactly the spec's files: nothing missing, nothing more, digests and modes right.
+# The digests in KNOWN were made of what was being written.
 same_as_spec() {
     [ -d "$1" ] && [ ! -L "$1" ] || return 1
     (
         cd "$1" || exit 1
         {
-            find . ! -type d -exec stat -c '%f %n' {} + && find . -type f -exec sha256sum {} + || echo '! incomplete'
+            find . ! -type d -exec stat -c '%f %n' {} + && sums "${2:-}" || echo '! incomplete'
         } | sort | cmp -s - "$TASK_DIR/want"
     ) 2>>"$LOG"
 }

@@ -138,6 +138,26 @@ def test_another_version_that_was_pushed_lends_its_files(delta: Host) -> None:
     assert (lent / "large").read_bytes() == BIG[::-1]
 
 
+@pytest.mark.parametrize("top", ["lib-1", "lib-2"])
+def test_a_whole_tree_is_copied_by_a_few_commands(host: Host, tmp_path: Path, top: str) -> None:
+    """Also one that lies below another folder in the new release."""
+    count, names = tmp_path / "count", [f"x/d{number}/f" for number in range(150)]
+    old = {f"lib-1/{name}": name.encode() for name in names}
+    other = Host(host.root.parent / "b host", host.shell, path=host.path, old_files=old)
+    other.new_files = {f"{top}/{name}": (name.encode(), 0o644) for name in names}
+    (tmp_path / "shims").mkdir()
+    for tool in ("cp", "tar"):
+        shim = tmp_path / "shims" / tool
+        shim.write_text(f'#!/bin/sh\necho >>{count}\nPATH={host.path}\nexec {tool} "$@"\n')
+        shim.chmod(0o755)
+    other.path = f"{tmp_path / 'shims'}:{host.path}"
+    other.ok("spec")
+    assert lacks(other) == ["need", "bytes 0"]
+    assert len(count.read_text()) <= 4
+    assert other.call("push", stdin=stream(other))[0] == 0, other.log()
+    done(other)
+
+
 @pytest.mark.parametrize("odd", ["link", "folder link", "pipe", "blank", "break"])
 def test_odd_things_in_the_running_release_are_no_source(delta: Host, odd: str) -> None:
     """What they lead to may be anybody's."""
