@@ -133,6 +133,12 @@ def _payload_blocks(unpacked: Path, members: list[tuple[str, FileEntry, int]]) -
     for member in members:
         for part in _file_parts(unpacked, *member):
             total += len(part)
+            if len(part) == BLOCK:  # of a large file: to copy it once more would cost as much as to hash it
+                if pending:
+                    yield bytes(pending)
+                    pending.clear()
+                yield part
+                continue
             pending += part
             while len(pending) >= BLOCK:
                 yield bytes(pending[:BLOCK])
