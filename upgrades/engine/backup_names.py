@@ -22,6 +22,8 @@ def _name(version: str, moment: datetime) -> str:
 def claim(items: Collection[UpgradeItem]) -> dict[UUID, Backup]:
     """Return the items' backup rows by task, made with the first free minute of each host (contract §4) where there is
     none. Two queries, and some more for each name that is taken."""
+    if not items:
+        return {}
     now = timezone.now()
     wanted = [
         Backup(

@@ -33,11 +33,12 @@ class Grouped(Generic[Asked, Answer]):
             group, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
             try:
                 answers = await self._call([asked for asked, _ in group])
+                answered = list(zip(group, answers, strict=True))
             except Exception as error:  # whoever waits for it gets it
                 for _, answer in group:
                     if not answer.cancelled():
                         answer.set_exception(error)
                 continue
-            for (_, answer), value in zip(group, answers, strict=True):
+            for (_, answer), value in answered:
                 if not answer.cancelled():
                     answer.set_result(value)

@@ -48,7 +48,8 @@ class Health:
         item = self.task.item
         if item.run.kind != UpgradeRun.Kind.UPGRADE or CHECK in limits.waived(item.run.options, item.host_ip):
             return ""
-        names, task = await self._of_running_release()
+        self._probe = item.run.cluster.probes.get(item.service_type) or {}  # as the last look found it
+        names, task = self._of_running_release()
         try:
             reason, certain = await self._look(names, task)
         except HostUnreachable:
@@ -59,12 +60,12 @@ class Health:
             reason, certain = await self._look(())  # the host has forgotten the earlier task: its commands with it
         return reason if certain else ""
 
-    async def _of_running_release(self) -> tuple[Sequence[str], UUID | None]:
+    def _of_running_release(self) -> tuple[Sequence[str], UUID | None]:
         """Return the commands that can tell how the release is that runs now, and under which earlier task its host
         knows them: those of the package that brought it. Where none of ours did, those of the new package that are
         programs of the release itself, for then it is the running release's own that are run."""
         item = self.task.item
-        last = await self.task.together.last_change(item)
+        last = self.task.together.last_change(item)
         if last is not None and last.to_version == item.from_version:
             return _CHECKS, last.task
         commands = self.task.manifest.services[item.service_type].commands if self.task.package else {}

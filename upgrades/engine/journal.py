@@ -78,25 +78,30 @@ class Journal:
 
     def __init__(self, term: int) -> None:
         self.term = term
+        # Asked with every write: built once.
+        held = LeaderLease.objects.select_for_update().filter(pk=1, term=term, holder__isnull=False)
+        self._held = held.values_list("term", flat=True)
         self.logs: list[StepLog] = []  # what the next items are written with
 
     def hold_term(self) -> None:
         """Lock the lease row to the commit: no other leader can take over inside this transaction."""
-        if not LeaderLease.objects.select_for_update().filter(pk=1, term=self.term, holder__isnull=False).exists():
+        if not list(self._held.all()):
             raise LostLeadership(f"term {self.term} is over")
 
     def item(self, item: UpgradeItem, state: str, error: SysmgrError | None = None) -> None:
         """Move an item to `state`; an error's code and texts stay with it."""
         self.items([Move(item, state, error)])
 
-    def items(self, moves: Sequence[Move]) -> None:
+    def items(self, moves: Sequence[Move]) -> list[Backup | None]:
         """Move items together, and note what the hosts of the committed ones run, their backups and `logs`: one
-        transaction, in which the number of queries grows with the kinds of moves, not with the items."""
+        transaction, in which the number of queries grows with the kinds of moves, not with the items. Return the
+        backup row of each that begins to be backed up."""
         now = timezone.now()
         told = [move.told(now) for move in moves]
         with transaction.atomic():
             self.hold_term()
             _update(moves, told)
+            claimed = backup_names.claim([move.item for move in moves if move.state == State.BACKING_UP])
             _note_versions([move.item for move in moves if move.state == State.COMMITTED])
             _note_backups([move.made for move in moves if move.made is not None], now)
             emit_all(move.event() for move in moves)
@@ -105,6 +110,7 @@ class Journal:
         for move, values in zip(moves, told, strict=True):
             for name, value in values.items():
                 setattr(move.item, name, value)
+        return [claimed.get(move.item.task) for move in moves]
 
     @transaction.atomic
     def watched(self, logs: Sequence[StepLog], moved: Sequence[UpgradeItem]) -> None:

@@ -106,7 +106,7 @@ class Roll:
                     return
                 granted = False
                 try:
-                    granted = await self.may_begin() and (begun or await self._may_begin_host(host, task))
+                    granted = await self.may_begin() and (begun or await self._may_begin_host(host))
                 finally:
                     if not granted:  # whoever waits for the slot of this service gets it
                         self.slots.give(_place(task))
@@ -159,14 +159,14 @@ class Roll:
         failed = sum(item.state in UpgradeItem.BAD for item in self.items) - self.run.forgiven
         return failed >= limits.threshold(self.run.options, len(self.items))
 
-    async def _may_begin_host(self, host: Host, task: Task) -> bool:
+    async def _may_begin_host(self, host: Host) -> bool:
         """What is asked between hosts: whether the window is still open, and whether the cluster can miss one."""
         end = self.run.options.get("not_after")
         if end is not None and time.time() >= end:
             told = f"{datetime.fromtimestamp(end, UTC):%Y-%m-%d %H:%M:%S} UTC"
             await sync_to_async(self.journal.rest)(self.run, PausedBy.WINDOW, WindowOver(end=told))
             return False
-        reason = await gate.closed(await task.together.cluster(self.run.cluster_id))
+        reason = await gate.closed(self.run.cluster)  # as the last look found it
         if reason:
             await sync_to_async(self.journal.rest)(self.run, PausedBy.GATE, GateRed(reason=reason))
             return False

@@ -14,6 +14,7 @@ from asgiref.sync import sync_to_async
 from cluster.models import Host
 from sysmgr.errors import SysmgrError
 from upgrades import limits
+from upgrades.backup_selectors import changes_of
 from upgrades.errors import HostUnreachable, ItemsFailed, PackageUnusable, PrecheckFailed, ThresholdReached
 from upgrades.intake import store
 from upgrades.models import HostHold, UpgradeItem, UpgradePackage, UpgradeRun
@@ -91,7 +92,10 @@ class Drive:
 
     def _load(self) -> None:
         """Load the items: no one but the leader touches them in a run that does not rest."""
-        self.items = list(self.run.items.select_related("host", "package", "run", "source").order_by("ordinal"))
+        self.items = list(self.run.items.select_related("host", "package", "source").order_by("ordinal"))
+        for item in self.items:
+            item.run = self.run  # which every look reads anew
+        self.together.changes = changes_of(self.items)
         holds = HostHold.objects.filter(host__in={item.host_id for item in self.items if item.host_id})
         holders = dict(holds.values_list("host", "run"))
         self.held = {host for host, run in holders.items() if run == self.run.pk}

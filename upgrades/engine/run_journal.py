@@ -36,8 +36,11 @@ class RunJournal(Journal):
     """Under the held term no other leader writes: whoever else moved the run is an operator, and is obeyed."""
 
     def look(self, run: UpgradeRun) -> None:
-        """Read anew what an operator may have changed. One query."""
-        run.refresh_from_db(fields=_LOOKED_AT)
+        """Read anew what an operator may have changed of a run, and of its cluster's gate and probes. One query."""
+        now = UpgradeRun.objects.values(*_LOOKED_AT, "cluster__gate", "cluster__probes").get(pk=run.pk)
+        run.cluster.gate, run.cluster.probes = now.pop("cluster__gate"), now.pop("cluster__probes")
+        for name, value in now.items():
+            setattr(run, name, value)
 
     @transaction.atomic
     def take_up(self, run: UpgradeRun) -> None:

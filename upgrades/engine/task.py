@@ -13,7 +13,7 @@ from asgiref.sync import sync_to_async
 from sysmgr.errors import SysmgrError
 from upgrades.errors import HostUnreachable, StepFailed, Unproven
 from upgrades.health.errors import UndrainFailed
-from upgrades.models import UpgradeItem, UpgradeRun
+from upgrades.models import Backup, UpgradeItem, UpgradeRun
 from upgrades.package.errors import PackageDigestWrong, PackageNotWritten
 from upgrades.package.manifest import Manifest
 from upgrades.transports.base import Transport
@@ -168,15 +168,16 @@ class Task(Stepping):
         return {step: state for kind, step, state, *_ in (three + ["", ""] for three in words) if kind == "marker"}
 
     async def _forward(self) -> None:
+        backup = None
         if self.item.state == State.PUSHING:
             unwell = await self.health.before()
             if unwell:
                 await sync_to_async(health_journal.leave_out)(self.journal, self.item, unwell)
                 await self.clean()
                 return
-            await self.move(State.BACKING_UP)
+            backup = await self.move(State.BACKING_UP)
         if self.item.state == State.BACKING_UP:
-            made = await self._backup()
+            made = await self._backup(backup or await self.together.claim(self.item))
             if self.item.run.kind == Kind.BACKUP:
                 await self._end(State.COMMITTED, None, made=made)
                 return
@@ -236,8 +237,7 @@ class Task(Stepping):
         except (StepFailed, HostUnreachable):
             return
 
-    async def _backup(self) -> Made:
-        backup = await self.together.claim(self.item)
+    async def _backup(self, backup: Backup) -> Made:
         while True:
             try:
                 result = await self.step("backup", backup.package_name)
@@ -248,6 +248,6 @@ class Task(Stepping):
                 continue
             return Made(backup, result.values())
 
-    async def move(self, state: str, error: SysmgrError | None = None, made: Made | None = None) -> None:
-        """Commit the item's next state, and its backup that was made."""
-        await self.together.move(self.item, state, error, made, **self.facts())
+    async def move(self, state: str, error: SysmgrError | None = None, made: Made | None = None) -> Backup | None:
+        """Commit the item's next state, and its backup that was made; return the one that is to be made now."""
+        return await self.together.move(self.item, state, error, made, **self.facts())

@@ -10,7 +10,6 @@ from asgiref.sync import sync_to_async
 
 from cluster.models import Cluster
 from sysmgr.errors import SysmgrError
-from upgrades.backup_selectors import changes_of
 from upgrades.models import Backup, UpgradeItem, UpgradeRun
 
 from .grouped import Grouped
@@ -27,39 +26,41 @@ class Together:
     def __init__(self, journal: Journal, watch: Watch | None = None) -> None:
         """`watch`: what the steps said is committed along with the moves."""
         self.journal, self.watch = journal, watch
-        self._move = Grouped[Move, None](self._commit, MOST)
+        self.changes: dict[tuple[int | None, str], UpgradeItem] = {}
+        self._move = Grouped[Move, Backup | None](self._commit, MOST)
         self._cluster = Grouped[UUID, Cluster](_clusters)
         self._claim = Grouped[UpgradeItem, Backup](sync_to_async(journal.claims))
-        self._change = Grouped[UpgradeItem, UpgradeItem | None](_changes)
 
     async def move(
         self, item: UpgradeItem, state: str, error: SysmgrError | None = None, made: Made | None = None, **facts: Any
-    ) -> None:
+    ) -> Backup | None:
         """Commit an item's next state; raise LostLeadership or DatabaseError, and then nothing of the group came.
-        `made`: the item's complete backup, noted in the same transaction; `facts` are told with the event."""
-        await self._move(Move(item, state, error, facts, made))
+        `made`: the item's complete backup, noted in the same transaction; `facts` are told with the event. Return the
+        row of the backup that is to be made now, if one is."""
+        return await self._move(Move(item, state, error, facts, made))
 
     async def claim(self, item: UpgradeItem) -> Backup:
-        """Return the row of an item's backup, made where there is none; raises as `move` does."""
+        """Return the row of an item's backup that a former leader began, made where there is none; raises as `move`
+        does."""
         return await self._claim(item)
 
     async def cluster(self, uuid: UUID) -> Cluster:
         """Return the cluster as it is now: its gate and probes may be others than before."""
         return await self._cluster(uuid)
 
-    async def last_change(self, item: UpgradeItem) -> UpgradeItem | None:
-        """Return the item that brought the release which an item's service runs now; None when no run did."""
-        return await self._change(item)
+    def last_change(self, item: UpgradeItem) -> UpgradeItem | None:
+        """Return the item that brought the release which an item's service runs now; None when no run did. It stays
+        so while the run holds the host."""
+        return self.changes.get((item.host_id, item.service_type))
 
-    async def _commit(self, moves: Sequence[Move]) -> Sequence[None]:
+    async def _commit(self, moves: Sequence[Move]) -> Sequence[Backup | None]:
         self.journal.logs = self.watch.take() if self.watch else []
         try:
-            await sync_to_async(self.journal.items)(moves)
+            return await sync_to_async(self.journal.items)(moves)
         except Exception:
             if self.watch:
                 self.watch.put_back(self.journal.logs)
             raise
-        return [None] * len(moves)
 
 
 def looks(journal: RunJournal, run: UpgradeRun) -> Grouped[None, None]:
@@ -76,9 +77,3 @@ def looks(journal: RunJournal, run: UpgradeRun) -> Grouped[None, None]:
 def _clusters(keys: Sequence[UUID]) -> Sequence[Cluster]:
     found = Cluster.objects.in_bulk(set(keys))
     return [found[key] for key in keys]
-
-
-@sync_to_async
-def _changes(items: Sequence[UpgradeItem]) -> Sequence[UpgradeItem | None]:
-    found = changes_of(items)
-    return [found.get((item.host_id, item.service_type)) for item in items]

@@ -18,7 +18,7 @@ from tests.rows import host, package
 from upgrades.engine.journal import Journal, Move
 from upgrades.engine.together import Together
 from upgrades.errors import HostUnreachable
-from upgrades.models import UpgradeItem, UpgradePackage, UpgradeRun
+from upgrades.models import Backup, UpgradeItem, UpgradePackage, UpgradeRun
 
 pytestmark = pytest.mark.django_db(transaction=True)
 State = UpgradeItem.State
@@ -105,9 +105,9 @@ def test_those_that_wait_are_committed_together(cluster: Cluster, term: int, mon
     groups: list[int] = []
     honest = Journal.items
 
-    def counting(self: Journal, moves: list[Move]) -> None:
+    def counting(self: Journal, moves: list[Move]) -> list[Backup | None]:
         groups.append(len(moves))
-        honest(self, moves)
+        return honest(self, moves)
 
     monkeypatch.setattr(Journal, "items", counting)
 
