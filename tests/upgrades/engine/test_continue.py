@@ -30,10 +30,10 @@ def stop_before(monkeypatch: pytest.MonkeyPatch, state: str, service: str = "sto
     """Let the database fail, for good, where the item of `service` would move on to `state`."""
     honest = Journal.items
 
-    def broken(self: Journal, moves: Sequence[Move]) -> None:
+    def broken(self: Journal, moves: Sequence[Move]) -> list[Backup | None]:
         if any((move.state, move.item.service_type) == (state, service) for move in moves):
             raise DatabaseError("gone")
-        honest(self, moves)
+        return honest(self, moves)
 
     monkeypatch.setattr(Journal, "items", broken)
 

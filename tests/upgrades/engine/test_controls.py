@@ -33,10 +33,10 @@ def when(monkeypatch: pytest.MonkeyPatch, state: str, ip: str, act: Callable[[],
     honest = Journal.items
     left = [1]
 
-    def watched(self: Journal, moves: Sequence[Move]) -> None:
+    def watched(self: Journal, moves: Sequence[Move]) -> list[Backup | None]:
         if any((move.state, move.item.host_ip) == (state, ip) for move in moves) and left and left.pop():
             act()
-        honest(self, moves)
+        return honest(self, moves)
 
     monkeypatch.setattr(Journal, "items", watched)
 
